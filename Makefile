@@ -1,0 +1,142 @@
+# `make help` lists what there is.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+CARGO ?= cargo
+# debug or release: what `make run` and `make up` build.
+PROFILE ?= debug
+RELEASE := $(if $(filter release,$(PROFILE)),--release,)
+STACK := target/$(PROFILE)/gateway-stack
+
+# One build for everything that is not shipped. It arms the sandbox's switches in every binary of
+# the workspace, also in target/debug/gateway-worker, which then refuses to start: what is shipped
+# is built alone, by `make release`.
+BUILD := $(CARGO) build --workspace --bins
+
+# What `make bench` measures. PART=accept, sends, latency, memory, lane, crowd or scale measures only that.
+BENCHED := -p gateway-api -p gateway-worker-sandbox -p wa-sandbox -p gateway-bench
+
+# The build script of waproto 0.7 writes a file that it also asks cargo to watch, so the next cargo
+# would take it for changed and build the crate, and all that depends on it, once more.
+SETTLE = @find target -name whatsapp.local.desc -path '*/out/*' -exec touch -d @0 {} + 2>/dev/null || true
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+ifeq ($(REAL),1)
+run: redis
+	$(CARGO) build --release -p gateway-api -p gateway-worker -p gateway-tests --bins
+	@target/release/gateway-stack run --real
+else
+run: redis ## Start everything here and watch a message go through (REAL=1: the real WhatsApp)
+	$(BUILD) $(RELEASE)
+	$(SETTLE)
+	@$(STACK) run
+endif
+
+.PHONY: up
+up: redis ## Start everything in the background; .run/stack.json says where
+	$(BUILD) $(RELEASE)
+	$(SETTLE)
+	@$(STACK) up
+
+.PHONY: down
+down: ## Stop what `make up` started
+	@test ! -x $(STACK) || $(STACK) down
+
+.PHONY: status
+status: ## Say what runs
+	@test -x $(STACK) && $(STACK) status || echo "nothing was built yet"
+
+# schemathesis (Python) tries the API by its OpenAPI document. Where it can not be had, nothing is tried.
+# In one thread: Python 3.11 can not parse code in several at once.
+SCHEMATHESIS := $(CURDIR)/target/schemathesis/bin/schemathesis
+$(SCHEMATHESIS):
+	@python3 -m venv target/schemathesis >/dev/null 2>&1 \
+		&& target/schemathesis/bin/pip install -q --disable-pip-version-check 'schemathesis==4.32.5' \
+		|| { rm -rf target/schemathesis; echo "schemathesis can not be installed (python3-venv, network?), skipped"; }
+
+.PHONY: test
+test: redis build-test $(SCHEMATHESIS) ## Run every test against real Redis, real processes and the sandbox
+	@# The API is tried by its document for half a minute, always in the same way;
+	@# `make schemathesis` does it at length and anew.
+	@export SCHEMATHESIS="$$(ls $(SCHEMATHESIS) 2>/dev/null)" \
+		SCHEMATHESIS_ARGS="--max-examples 3 --seed 1 --generation-deterministic"; \
+	if $(CARGO) nextest --version >/dev/null 2>&1; \
+	then $(CARGO) nextest run --workspace; \
+	else $(CARGO) test --workspace --lib --bins --tests; fi
+	@echo "all tests passed"
+
+CHAOS = $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) \
+	$(if $(WORKERS),--workers $(WORKERS)) $(if $(SESSIONS),--sessions $(SESSIONS))
+
+.PHONY: chaos
+chaos: redis ## Break everything while clients send: SECONDS=60 SEED= WORKERS=3 SESSIONS=9
+	$(BUILD) $(RELEASE)
+	$(SETTLE)
+	@target/$(PROFILE)/gateway-chaos $(CHAOS)
+
+.PHONY: takeover
+takeover: redis ## Measure how long sessions are without service at a kill and a hand-over: SESSIONS=100
+	$(BUILD) $(RELEASE)
+	$(SETTLE)
+	@target/$(PROFILE)/gateway-chaos takeover $(if $(SESSIONS),--sessions $(SESSIONS))
+
+.PHONY: build-test
+build-test:
+	@# The worker as it ships first: a test wants it, and the next build takes its place again.
+	$(CARGO) build -p gateway-worker --bins
+	$(SETTLE)
+	$(BUILD) --tests
+	$(SETTLE)
+
+.PHONY: bench
+bench: redis ## Measure against the plain thing, side by side, into .run/bench.json (BENCH_QUICK=1: short)
+	$(CARGO) build --release $(BENCHED) --bins
+	$(SETTLE)
+	@target/release/gateway-bench $(or $(PART),all)
+
+.PHONY: check
+check: ## Format, lints, licences, spelling: exactly what CI checks
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(SETTLE)
+	@$(call if-installed,cargo-deny,cargo deny --log-level error check)
+	@$(call if-installed,cargo-machete,cargo machete)
+	@$(call if-installed,typos,typos)
+
+# Tools that would take longer to build than everything else are used where they are installed.
+if-installed = if command -v $(1) >/dev/null 2>&1; then echo "$(2)"; $(2); \
+	else echo "$(1) is not installed, skipped (cargo install --locked $(patsubst typos,typos-cli,$(1)))"; fi
+
+.PHONY: schemathesis
+schemathesis: redis build-test $(SCHEMATHESIS) ## Try every operation of the API with at least 10,000 requests
+	SCHEMATHESIS=$(SCHEMATHESIS) SCHEMATHESIS_AT_LEAST=10000 \
+		SCHEMATHESIS_ARGS="--continue-on-failure --max-examples 200" \
+		$(CARGO) test --workspace --test e2e schemathesis -- --nocapture
+
+.PHONY: openapi
+openapi: ## Write docs/openapi.json anew, after a route or its documentation changed
+	UPDATE_OPENAPI=1 $(CARGO) test --workspace --lib openapi
+
+.PHONY: fmt
+fmt: ## Format the code
+	$(CARGO) fmt --all
+
+.PHONY: lint
+lint: ## Lints only
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+.PHONY: build
+build: ## Build everything, with the sandbox
+	$(BUILD) $(RELEASE)
+
+.PHONY: release
+release: ## Build what ships: gateway-api and gateway-worker, without any of the sandbox's switches
+	$(CARGO) build --release --locked -p gateway-api -p gateway-worker --bins
+
+.PHONY: redis
+redis:
+	@command -v redis-server >/dev/null 2>&1 || .ci/install redis-server

@@ -1,0 +1,90 @@
+//! A caller whose token was accepted.
+
+use gateway_shared::apikey::{ApiKey, Capabilities};
+use gateway_shared::clock::Millis;
+use gateway_shared::domain::{OrganizationId, SessionId};
+use gateway_shared::lane::SessionRef;
+
+use super::Need;
+use crate::error::{ApiError, Code};
+
+/// A caller: for whom it acts and what it may do.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    /// The organization it acts for.
+    pub(crate) organization: OrganizationId,
+    /// Whether it chose one: a login without an active organization acts for none.
+    pub(crate) has_organization: bool,
+    /// What it may do.
+    pub(crate) capabilities: Capabilities,
+    /// The sessions it is confined to; `None` = all of the organization.
+    pub(crate) sessions: Option<Vec<SessionId>>,
+    /// When its token ends by itself.
+    pub(crate) expires_at: Option<Millis>,
+    /// Whether it is an operator of the installation.
+    pub(crate) operator: bool,
+}
+
+impl Caller {
+    /// Fails unless the caller may use a route that asks for this.
+    ///
+    /// # Errors
+    /// 403, naming the first thing that would do.
+    pub(crate) fn require(&self, need: Need) -> Result<(), ApiError> {
+        let may = match need {
+            Need::Nothing => true,
+            Need::AnyOf(any_of) => any_of.iter().any(|one| self.capabilities.has(*one)),
+            Need::Operator => self.operator,
+        };
+        if may {
+            return Ok(());
+        }
+        let named = need.names().first().copied().unwrap_or_default();
+        Err(ApiError::new(
+            Code::Forbidden,
+            format!("this needs the capability {named}"),
+        )
+        .with("requiredCapability", named))
+    }
+
+    /// The session that a path names, as far as this caller may see it. Whether it exists shows
+    /// when its record is asked for, which is in the caller's own organization only.
+    ///
+    /// # Errors
+    /// 404 for what is no session id, and for a session outside the caller's scope.
+    pub(crate) fn session(&self, text: &str) -> Result<SessionRef, ApiError> {
+        let session: SessionId = text.parse().map_err(|_| session_not_found())?;
+        if !self.sees(&session) {
+            return Err(session_not_found());
+        }
+        Ok(SessionRef {
+            organization: self.organization.clone(),
+            session,
+        })
+    }
+
+    /// Whether a session is in the caller's scope.
+    pub(crate) fn sees(&self, session: &SessionId) -> bool {
+        self.sessions
+            .as_ref()
+            .is_none_or(|scope| scope.contains(session))
+    }
+}
+
+/// There is no such session, as far as the caller can know.
+pub(crate) fn session_not_found() -> ApiError {
+    ApiError::not_found("session")
+}
+
+impl From<ApiKey> for Caller {
+    fn from(key: ApiKey) -> Self {
+        Self {
+            organization: key.organization,
+            has_organization: true,
+            capabilities: key.capabilities,
+            sessions: key.sessions,
+            expires_at: key.expires_at,
+            operator: false,
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! One listener: its cursor, its wishes, and the form of what it is told.
+
+use std::collections::VecDeque;
+use std::fmt::Write;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::HeaderMap;
+use axum::http::header::ACCEPT;
+use bytes::Bytes;
+use gateway_shared::clock::Millis;
+use gateway_shared::domain::OrganizationId;
+use gateway_shared::events::{Event, EventIds, GAP_KIND, Place, gap_event};
+use gateway_shared::redis::RedisFailure;
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::watch;
+use tokio::time::{Instant, Sleep, sleep};
+
+use super::hub::{Hub, Told};
+use super::input::Wanted;
+use crate::access::{Caller, Token};
+use crate::state::App;
+
+/// Events read at once while catching up.
+const PAGE: usize = 500;
+/// The pause after a read that failed.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// The form in which events are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// `text/event-stream`.
+    Sse,
+    /// One JSON object a line.
+    Ndjson,
+}
+
+impl Form {
+    pub(super) fn wanted(headers: &HeaderMap) -> Self {
+        let ndjson = headers
+            .get_all(ACCEPT)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .any(|value| value.contains("application/x-ndjson"));
+        if ndjson { Self::Ndjson } else { Self::Sse }
+    }
+
+    pub(super) fn mimetype(self) -> &'static str {
+        match self {
+            Self::Sse => "text/event-stream",
+            Self::Ndjson => "application/x-ndjson",
+        }
+    }
+
+    fn write(self, event: &Event, out: &mut String) {
+        // Writing to a String can not fail.
+        let _ = match self {
+            Self::Sse => write!(
+                out,
+                "id: {}\nevent: {}\ndata: {}\n\n",
+                event.id, event.kind, event.json
+            ),
+            Self::Ndjson => writeln!(out, "{}", event.json),
+        };
+    }
+
+    /// A sign of life. It is no event, but carries the id to resume from: a listener whose filter
+    /// lets little through, or who has heard nothing yet, does not fall behind.
+    fn heartbeat(self, organization: &OrganizationId, cursor: Place, now: Millis) -> String {
+        let id = EventIds::of(organization).id(cursor);
+        match self {
+            // Without data a browser takes the id and tells no event.
+            Self::Sse => format!(": heartbeat\nid: {id}\n\n"),
+            Self::Ndjson => format!(
+                "{{\"schema\":\"v1\",\"id\":\"{id}\",\"event\":\"stream.heartbeat\",\
+                 \"organization\":\"{organization}\",\"timestamp\":{now}}}\n"
+            ),
+        }
+    }
+}
+
+/// One listener of `/events`.
+pub(super) struct Listener {
+    app: Arc<App>,
+    organization: OrganizationId,
+    token: Option<Token>,
+    wanted: Wanted,
+    form: Form,
+    cursor: Place,
+    hub: Arc<Hub>,
+    told: broadcast::Receiver<Told>,
+    changes: watch::Receiver<u64>,
+    caught_up: bool,
+    ready: VecDeque<Bytes>,
+    heartbeat: Pin<Box<Sleep>>,
+    interval: Duration,
+}
+
+enum Turn {
+    Told(Result<Told, RecvError>),
+    Heartbeat,
+    KeysChanged,
+}
+
+impl Listener {
+    /// Joins an organization's listeners.
+    ///
+    /// # Errors
+    /// When Redis does not answer at the moment.
+    pub(super) async fn join(
+        app: Arc<App>,
+        caller: &Caller,
+        token: Option<Token>,
+        wanted: Wanted,
+        form: Form,
+    ) -> Result<Self, RedisFailure> {
+        let organization = caller.organization.clone();
+        let changes = app.authenticators.keys().watch();
+        let present = app.events.edges(&organization).await?.last;
+        let (hub, told) = app.hubs.join(&organization, present);
+        let interval = Duration::from_millis(app.config.api.events_heartbeat_ms);
+        // Something at once, so that the client knows that it is connected.
+        let cursor = wanted.since.unwrap_or(present);
+        let hello = form.heartbeat(&organization, cursor, app.now());
+        Ok(Self {
+            cursor,
+            ready: VecDeque::from([Bytes::from(hello)]),
+            heartbeat: Box::pin(sleep(interval)),
+            caught_up: false,
+            app,
+            organization,
+            token,
+            wanted,
+            form,
+            hub,
+            told,
+            changes,
+            interval,
+        })
+    }
+
+    /// The next piece of the answer; `None` at its end.
+    pub(super) async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            if let Some(chunk) = self.ready.pop_front() {
+                self.heartbeat
+                    .as_mut()
+                    .reset(Instant::now() + self.interval);
+                return Some(chunk);
+            }
+            let stopping = self.app.stopping.clone();
+            if self.caught_up {
+                let turn = tokio::select! {
+                    () = stopping.cancelled() => return None,
+                    told = self.told.recv() => Turn::Told(told),
+                    () = self.heartbeat.as_mut() => Turn::Heartbeat,
+                    _ = self.changes.changed() => Turn::KeysChanged,
+                };
+                match turn {
+                    Turn::Told(Ok(Told::Events(events))) => self.tell(&events),
+                    // Too slow for the hub, or the hub was interrupted.
+                    Turn::Told(Ok(Told::Interrupted) | Err(RecvError::Lagged(_))) => {
+                        self.caught_up = false;
+                    }
+                    Turn::Told(Err(RecvError::Closed)) => self.rejoin(),
+                    Turn::Heartbeat => self.beat().await?,
+                    Turn::KeysChanged => self.check().await?,
+                }
+            } else {
+                tokio::select! {
+                    () = stopping.cancelled() => return None,
+                    () = self.catch_up() => {}
+                }
+            }
+        }
+    }
+
+    /// Reads one page of the stream after the cursor.
+    async fn catch_up(&mut self) {
+        let read = async {
+            let page = self
+                .app
+                .events
+                .after(&self.organization, self.cursor, PAGE)
+                .await?;
+            let edges = self.app.events.edges(&self.organization).await?;
+            Ok::<_, RedisFailure>((page, edges))
+        };
+        let (page, edges) = match read.await {
+            Ok(read) => read,
+            Err(error) => {
+                tracing::debug!(organization = %self.organization, %error, "can not catch up");
+                sleep(PAUSE).await;
+                if self.heartbeat.is_elapsed() {
+                    self.push_heartbeat();
+                }
+                return;
+            }
+        };
+        if let Some(resumed) = edges.gap_after(self.cursor) {
+            tracing::info!(organization = %self.organization, "a listener was told of a gap");
+            let gap = gap_event(&self.organization, self.cursor, resumed, self.app.now());
+            self.cursor = resumed;
+            self.tell(&Vec::from_iter(gap));
+            return;
+        }
+        self.tell(&page.events);
+        match page.last {
+            Some(last) => self.cursor = last,
+            None => self.caught_up = true,
+        }
+    }
+
+    /// Puts what is wanted of these events into the answer, and moves on to the last of them.
+    fn tell(&mut self, events: &[Event]) {
+        let mut chunk = String::new();
+        for event in events {
+            let gap = event.kind == GAP_KIND;
+            if (gap || event.place > self.cursor) && self.wanted.wants(event) {
+                self.form.write(event, &mut chunk);
+            }
+        }
+        if let Some(last) = events.last() {
+            self.cursor = self.cursor.max(last.place);
+        }
+        if !chunk.is_empty() {
+            self.ready.push_back(Bytes::from(chunk));
+        }
+    }
+
+    fn push_heartbeat(&mut self) {
+        let now = self.app.now();
+        let beat = self.form.heartbeat(&self.organization, self.cursor, now);
+        self.ready.push_back(Bytes::from(beat));
+    }
+
+    /// A sign of life, if the caller may still listen.
+    async fn beat(&mut self) -> Option<()> {
+        self.push_heartbeat();
+        self.check().await
+    }
+
+    /// `None` where the caller may not listen any more: its key was revoked or has expired.
+    async fn check(&mut self) -> Option<()> {
+        let token = self.token.as_ref()?;
+        match self.app.authenticators.authenticate(token).await {
+            Ok(caller) => caller.map(|_| ()),
+            // It can not be told at the moment. Nothing can be read at the moment either.
+            Err(_) => Some(()),
+        }
+    }
+
+    fn rejoin(&mut self) {
+        let (hub, told) = self.app.hubs.join(&self.organization, self.cursor);
+        self.hub = hub;
+        self.told = told;
+        self.caught_up = false;
+    }
+}

@@ -1,0 +1,82 @@
+//! Whether this process lives, and whether it can serve.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use gateway_shared::domain::InstallationId;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::error::ApiError;
+use crate::state::App;
+
+/// How a process is.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Health {
+    /// `ok` or `ready`.
+    status: &'static str,
+    /// The installation that Redis holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    installation: Option<InstallationId>,
+}
+
+/// `GET /healthz`: the process lives.
+pub(crate) async fn live() -> Json<Health> {
+    Json(Health {
+        status: "ok",
+        installation: None,
+    })
+}
+
+/// `GET /readyz`: it can serve: Redis answers, answers of workers arrive, and it is not ending.
+pub(crate) async fn ready(State(app): State<Arc<App>>) -> Result<Json<Health>, ApiError> {
+    if app.stopping.is_cancelled() {
+        return Err(ApiError::unavailable(
+            "shutting_down",
+            "this process is ending",
+        ));
+    }
+    app.store.ping().await?;
+    if let Some(foreign) = app.installation.foreign() {
+        return Err(foreign.into());
+    }
+    if !*app.subscribed.borrow() {
+        return Err(ApiError::unavailable(
+            "redis_unreachable",
+            "this process is not subscribed to its reply channel yet",
+        ));
+    }
+    Ok(Json(Health {
+        status: "ready",
+        installation: app.installation.id(),
+    }))
+}
+
+/// What these routes say of themselves.
+pub(crate) mod docs {
+    use serde_json::json;
+
+    use super::Health;
+    use crate::error::Code;
+    use crate::openapi::Operation;
+
+    pub(crate) fn live() -> Operation {
+        Operation::new("Service", "getLiveness", "Whether this process lives").answer::<Health>(
+            200,
+            "It does.",
+            json!({"status": "ok"}),
+        )
+    }
+
+    pub(crate) fn ready() -> Operation {
+        Operation::new("Service", "getReadiness", "Whether this process can serve")
+            .about("Redis answers, answers of workers arrive, and it is not ending.")
+            .answer::<Health>(200, "It can.", json!({"status": "ready", "installation": "ins_01KAHX3N5RDGT0M7Y8Z9ABCDEF"}))
+            .error(
+                Code::GatewayUnavailable,
+                "`redis_unreachable`, `shutting_down`: take it out of the load balancer; `store_lost`, \
+                 `store_replaced`, `store_newer`: it is not the Redis it should be",
+            )
+    }
+}

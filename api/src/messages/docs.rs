@@ -1,0 +1,235 @@
+//! What these routes say of themselves.
+
+use serde_json::{Value, json};
+
+use super::batch::{BatchResult, SENDS};
+use super::contact::VCARD;
+use super::input::{MENTIONS, MESSAGE_ID, NAME};
+use super::media;
+use super::poll::OPTIONS;
+use super::result::SendResult;
+use super::text::TEXT;
+use crate::error::Code;
+use crate::openapi::{
+    Object, Operation, flag, integer, list, number, one_of, person, phone, recipient, text, time,
+};
+use crate::request::TIME;
+
+/// The chapter of messages.
+pub(super) const TAG: &str = "Messages";
+
+/// A text that is not all white space.
+fn name(about: &str) -> Value {
+    let mut schema = text(NAME, about);
+    schema["pattern"] = "\\S".into();
+    schema
+}
+
+/// What every type of message has.
+fn message(kind: &'static str, fields: Object) -> Object {
+    let id = json!({
+        "type": "string",
+        "minLength": MESSAGE_ID.start(),
+        "maxLength": MESSAGE_ID.end(),
+        "pattern": "^[!-~]+$",
+        "description": "The WhatsApp id of the message that is quoted.",
+    });
+    fields
+        .required("type", json!({"const": kind}))
+        .required("to", recipient())
+        .optional("replyTo", id)
+        .optional(
+            "mentions",
+            list(person(), 0..=MENTIONS, "The people mentioned."),
+        )
+        .optional(
+            "sendAt",
+            time(TIME, "Not before this moment; only with `?async=true`."),
+        )
+        .optional(
+            "expiresAt",
+            time(
+                TIME,
+                "If it still waits then, it fails as `expired`. Default: 24 hours.",
+            ),
+        )
+}
+
+/// A message of another type than text: a text is ignored rather than refused.
+fn other(kind: &'static str, fields: Object) -> Value {
+    message(kind, fields).optional("text", json!({})).into()
+}
+
+/// Any message.
+pub(super) fn schema() -> Value {
+    let poll = Object::new()
+        .required("name", name("The question."))
+        .required("options", {
+            let mut options = list(name("One of them."), OPTIONS, "The choices.");
+            options["uniqueItems"] = true.into();
+            options
+        })
+        .optional(
+            "selectableCount",
+            integer(
+                0..=12,
+                "How many may be chosen, at most as many as there are; 0 = any. Default 1.",
+            ),
+        );
+    let location = Object::new()
+        .required("latitude", number(-90.0..=90.0, "In degrees."))
+        .required("longitude", number(-180.0..=180.0, "In degrees."))
+        .optional("name", text(NAME, "What the place is called."));
+    let mut card = text(VCARD, "A vCard.");
+    card["pattern"] = "^[ \\t\\r\\n]*[Bb][Ee][Gg][Ii][Nn]:[Vv][Cc][Aa][Rr][Dd]".into();
+    let contact = Object::new().required(
+        "contact",
+        one_of([
+            Object::new().required("vcard", card).into(),
+            Object::new()
+                .required("name", name("The person's name."))
+                .required("phone", phone())
+                .into(),
+        ]),
+    );
+    let mut forms = vec![
+        Value::from(message(
+            "text",
+            Object::new().required("text", text(TEXT, "The text.")),
+        )),
+        other("poll", poll),
+        other("location", location),
+        other("contact", contact),
+    ];
+    for kind in ["image", "video", "audio", "document", "sticker"] {
+        forms.push(other(
+            kind,
+            Object::new().required("media", media::schema()),
+        ));
+    }
+    one_of(forms)
+}
+
+/// A result for the examples.
+pub(super) fn example(mode: &str, status: &str) -> Value {
+    json!({
+        "mode": mode,
+        "outboxId": "out_01KAHX3N5RDGT0M7Y8Z9ABCDEF",
+        "waMessageId": "3EB0C431C26A1916E07A55",
+        "status": status,
+        "timestamp": 1_763_700_000_123_i64,
+        "replayed": false,
+    })
+}
+
+pub(crate) fn batch() -> Operation {
+    let to = "6281234567890@s.whatsapp.net";
+    let mut key = text(1..=255, "As the header of a single send, for this one.");
+    key["pattern"] = "^[!-~]+$".into();
+    // A message with one more field: each form of it gets the field.
+    let mut message = schema();
+    for form in message["oneOf"].as_array_mut().into_iter().flatten() {
+        form["properties"]["idempotencyKey"] = key.clone();
+    }
+    let results = json!({
+        "accepted": 1,
+        "refused": 1,
+        "results": [
+            {"index": 0, "result": example("async", "queued")},
+            {"index": 1, "error": {
+                "code": "validation_error",
+                "message": "the request is not valid",
+                "details": {"errors": [{"field": "to", "message": "is required"}]},
+            }},
+        ],
+    });
+    Operation::new(TAG, "sendMessages", "Send many messages")
+        .about(
+            "1 to 1,000 asynchronous sends of one session. **Exactly those that can be accepted are**: \
+             in their order, in one atomic step. Each of the others is answered at its place with all \
+             its problems, as a request of its own would be, and holds up nothing; send it again when \
+             it is mended. The request as a whole is refused only when it is malformed itself, or when \
+             there is no such session.\n\nEach send may have an `idempotencyKey`. With an \
+             `Idempotency-Key` for the request, each send without its own gets one from it and its \
+             place: repeating the whole request is safe then.",
+        )
+        .idempotent_items()
+        .body(
+            "MessageBatch",
+            Object::new().required("messages", list(message, SENDS, "The sends.")),
+            [(
+                "Two",
+                json!({"messages": [
+                    {"type": "text", "to": to, "text": "hello", "idempotencyKey": "order-17"},
+                    {"type": "text", "to": to, "text": "and another"},
+                ]}),
+            )],
+        )
+        .answer::<BatchResult>(202, "What became of each.", results)
+}
+
+pub(crate) fn send() -> Operation {
+    let to = "6281234567890@s.whatsapp.net";
+    Operation::new(TAG, "sendMessage", "Send a message")
+        .about(
+            "Synchronously (the default): the answer comes once WhatsApp's server has acknowledged \
+             this very message, or after 30 seconds with 202: it is still being sent then. \
+             Asynchronously: 202 once it is safe; it waits for rate, connection and worker, in the \
+             order of its chat, and its fate arrives as `message.status` events.\n\n`waMessageId` is \
+             chosen when the send is accepted and never changes.",
+        )
+        .query("async", flag("Whether to answer as soon as the send is safe."), "Default false.")
+        .idempotent()
+        .body(
+            "Message",
+            schema(),
+            [
+                ("Text", json!({"type": "text", "to": to, "text": "hello"})),
+                (
+                    "Reply in a group",
+                    json!({
+                        "type": "text",
+                        "to": "120363021234567890@g.us",
+                        "text": "@6281234567890 yes",
+                        "replyTo": "3EB0C431C26A1916E07A55",
+                        "mentions": [to],
+                    }),
+                ),
+                (
+                    "Poll",
+                    json!({
+                        "type": "poll",
+                        "to": to,
+                        "name": "Lunch?",
+                        "options": ["Noodles", "Rice"],
+                        "selectableCount": 1,
+                    }),
+                ),
+                (
+                    "Location",
+                    json!({
+                        "type": "location",
+                        "to": to,
+                        "latitude": -6.2,
+                        "longitude": 106.8,
+                        "name": "Jakarta",
+                    }),
+                ),
+                (
+                    "Contact",
+                    json!({
+                        "type": "contact",
+                        "to": to,
+                        "contact": {"name": "Ann", "phone": "6281234567891"},
+                    }),
+                ),
+            ],
+        )
+        .answer::<SendResult>(200, "WhatsApp has it.", example("sync", "sent"))
+        .answer::<SendResult>(202, "It is safe and under way.", example("async", "queued"))
+        .sends()
+        .error(
+            Code::NotImplemented,
+            "`type_not_built`: messages of this type can not be sent yet",
+        )
+}

@@ -1,0 +1,163 @@
+//! The body of a send.
+
+use gateway_shared::domain::{Content, Jid, MessageContext};
+use gateway_shared::lane::Mode;
+use serde_json::{Map, Value};
+
+use super::submit::Times;
+use super::types::Type;
+use super::{contact, location, media, poll, text};
+use crate::request::{Fields, Problems, TIME};
+
+/// Every field a send can have; which of them a type carries is said by its reader.
+const FIELDS: &[&str] = &[
+    "text",
+    "name",
+    "options",
+    "selectableCount",
+    "latitude",
+    "longitude",
+    "contact",
+    "media",
+    "replyTo",
+    "mentions",
+    "sendAt",
+    "expiresAt",
+];
+/// Characters of a poll's question, of one of its options, and of the name of a place or person.
+pub(super) const NAME: std::ops::RangeInclusive<usize> = 1..=1_024;
+/// Characters of a message id; WhatsApp's own have 16 to 32.
+pub(super) const MESSAGE_ID: std::ops::RangeInclusive<usize> = 1..=128;
+/// Most people mentioned; a group has at most 1,024.
+pub(super) const MENTIONS: usize = 1_024;
+
+/// The content of a send that has been validated.
+#[derive(Debug)]
+pub(super) enum Built {
+    /// It can be sent.
+    Ready(Content),
+    /// Its type is validated and not built yet.
+    Later(&'static str),
+}
+
+/// What was read of a body. It is complete when no problems were found.
+#[derive(Debug)]
+pub(super) struct Body {
+    pub(super) is_media: bool,
+    to: Option<Jid>,
+    content: Option<Built>,
+    times: Times,
+}
+
+impl Body {
+    /// Reads a body and tells of every problem in it.
+    pub(super) fn read(map: Map<String, Value>, mode: Mode, problems: &mut Problems) -> Self {
+        let mut fields = Fields::of_body(map);
+        fields.require(problems, "type");
+        fields.require(problems, "to");
+        let kind = fields.parsed::<Type>(problems, "type");
+        let to = fields.parsed::<Jid>(problems, "to");
+        let context = context(&mut fields, problems);
+        let times = times(&mut fields, mode, problems);
+        let content = kind.and_then(|kind| content(kind, &mut fields, context, problems));
+        match kind {
+            // Of a type that is not known, no field can be said to be misplaced.
+            None => {
+                for name in FIELDS {
+                    fields.ignore(name);
+                }
+                fields.finish(problems, &[], "");
+            }
+            Some(kind) => {
+                // The one field that other types ignore rather than refuse.
+                fields.ignore("text");
+                let why = format!("is no field of type {}", kind.as_str());
+                fields.finish(problems, FIELDS, &why);
+            }
+        }
+        Self {
+            is_media: kind.is_some_and(Type::is_media),
+            to,
+            content,
+            times,
+        }
+    }
+
+    /// The parts of a body without problems.
+    pub(super) fn complete(self) -> Option<(Jid, Built, Times)> {
+        Some((self.to?, self.content?, self.times))
+    }
+}
+
+fn context(fields: &mut Fields, problems: &mut Problems) -> MessageContext {
+    let reply_to = fields.text_of(problems, "replyTo", MESSAGE_ID);
+    if let Some(id) = &reply_to
+        && !id.bytes().all(|byte| byte.is_ascii_graphic())
+    {
+        problems.add("replyTo", "must be a message id: visible ASCII characters");
+    }
+    let mut mentions = Vec::new();
+    let listed = fields.list::<Jid>(problems, "mentions", MENTIONS);
+    for (field, jid) in listed.map_or_else(Vec::new, |list| list.items) {
+        if jid.is_group() {
+            problems.add(field, "must be the JID of a person, not of a group");
+        } else {
+            mentions.push(jid);
+        }
+    }
+    MessageContext {
+        reply_to,
+        mentions,
+        ..MessageContext::default()
+    }
+}
+
+fn times(fields: &mut Fields, mode: Mode, problems: &mut Problems) -> Times {
+    let send_at = fields.integer(problems, "sendAt", TIME);
+    let expires_at = fields.integer(problems, "expiresAt", TIME);
+    if send_at.is_some() && mode == Mode::Sync {
+        problems.add("sendAt", "needs ?async=true: a synchronous send goes now");
+    }
+    if let (Some(send_at), Some(expires_at)) = (send_at, expires_at)
+        && expires_at <= send_at
+    {
+        problems.add("expiresAt", "must be after sendAt");
+    }
+    Times {
+        send_at: send_at.unwrap_or(0),
+        expires_at,
+    }
+}
+
+fn content(
+    kind: Type,
+    fields: &mut Fields,
+    context: MessageContext,
+    problems: &mut Problems,
+) -> Option<Built> {
+    let content = match kind {
+        Type::Text => text::read(fields, problems).map(|text| Content::Text { text, context }),
+        Type::Poll => poll::read(fields, problems).map(|poll| Content::Poll { poll, context }),
+        Type::Location => location::read(fields, context, problems),
+        Type::Contact => contact::read(fields, context, problems),
+        Type::Image | Type::Video | Type::Audio | Type::Document | Type::Sticker => {
+            media::read(fields, problems);
+            return Some(Built::Later(kind.as_str()));
+        }
+    };
+    content.map(Built::Ready)
+}
+
+/// A text that must say something.
+pub(super) fn named(
+    fields: &mut Fields,
+    problems: &mut Problems,
+    name: &'static str,
+) -> Option<String> {
+    let text = fields.text_of(problems, name, NAME)?;
+    if text.trim().is_empty() {
+        problems.add(fields.path(name), "must not be blank");
+        return None;
+    }
+    Some(text)
+}

@@ -1,0 +1,314 @@
+//! From a valid request to its answer: accept, and for a synchronous send wait for its fate.
+
+use std::time::Duration;
+
+use gateway_shared::clock::Millis;
+use gateway_shared::domain::{
+    Content, InstanceId, Jid, OutboxId, SendFailure, SendStatus, SessionStatus, new_message_id,
+};
+use gateway_shared::lane::{Acceptance, Accepted, IdempotencyKey, Mode, SessionRef};
+use serde::Deserialize;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::result::SendResult;
+use crate::access::session_not_found;
+use crate::error::{ApiError, Code};
+use crate::replies::Ticket;
+use crate::request::RequestId;
+use crate::state::App;
+
+/// How often a waiting request looks at the outbox by itself, in case its answer got lost.
+const LOOK: Duration = Duration::from_secs(5);
+/// When to try again where a session is not connected or a lane is full.
+const RETRY_LATER_MS: u64 = 5_000;
+
+/// When a send is to go, and until when.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Times {
+    /// Not before this moment; 0 = at once.
+    pub(super) send_at: Millis,
+    /// The moment after which it fails as expired, where the client says so.
+    pub(super) expires_at: Option<Millis>,
+}
+
+/// A valid send.
+#[derive(Debug)]
+pub(super) struct Submission {
+    pub(super) from: SessionRef,
+    pub(super) to: Jid,
+    pub(super) content: Content,
+    pub(super) mode: Mode,
+    pub(super) times: Times,
+    pub(super) idempotency: Option<IdempotencyKey>,
+    pub(super) request_id: RequestId,
+}
+
+impl Submission {
+    /// As the lane is asked. `waiter` is who waits for its settlement, `max_depth` the greatest
+    /// number of sends that may wait.
+    pub(super) fn into_acceptance(
+        self,
+        app: &App,
+        now: Millis,
+        waiter: Option<(InstanceId, String)>,
+        max_depth: u32,
+    ) -> Acceptance {
+        let time_to_live = Millis::try_from(app.config.send.time_to_live_ms).unwrap_or(Millis::MAX);
+        let Times {
+            send_at,
+            expires_at,
+        } = self.times;
+        Acceptance {
+            from: self.from,
+            id: OutboxId::generate(now),
+            wa_message_id: new_message_id(),
+            to: self.to,
+            content: self.content,
+            mode: self.mode,
+            expires_at: expires_at.unwrap_or_else(|| now.max(send_at).saturating_add(time_to_live)),
+            send_at,
+            request_id: self.request_id.as_str().to_owned(),
+            idempotency: self.idempotency,
+            waiter,
+            max_depth,
+        }
+    }
+}
+
+/// How far a send is.
+struct Standing {
+    status: SendStatus,
+    at: Millis,
+    error: Option<SendFailure>,
+}
+
+/// Accepts a send and, where its sender waits, waits for WhatsApp's acknowledgement.
+///
+/// # Errors
+/// As the contract lists them for sends. What was accepted stays accepted, whatever happens to
+/// this request afterwards.
+pub(super) async fn submit(app: &App, submission: Submission) -> Result<SendResult, ApiError> {
+    accept_and_wait(app, submission, app.config.send.max_lane_depth).await
+}
+
+/// Answers a send whose key was used before as its first use was; accepts nothing new.
+///
+/// # Errors
+/// As [`submit`]; 503 where the key was forgotten just now.
+pub(super) async fn repeat(app: &App, submission: Submission) -> Result<SendResult, ApiError> {
+    accept_and_wait(app, submission, 0).await
+}
+
+async fn accept_and_wait(
+    app: &App,
+    submission: Submission,
+    max_depth: u32,
+) -> Result<SendResult, ApiError> {
+    let began = Instant::now();
+    let now = app.now();
+    let sync = submission.mode == Mode::Sync;
+    if sync && !app.pulse.workers_live(app).await? {
+        refuse_without_worker(app, &submission).await?;
+    }
+    // In place before the send exists, so that its answer can not come too early.
+    let ticket = sync.then(|| app.replies.ticket());
+    let waiter = ticket
+        .as_ref()
+        .map(|ticket| (app.replies.instance().clone(), ticket.token()));
+    let acceptance = submission.into_acceptance(app, now, waiter, max_depth);
+    let (mut result, standing) = match app.lanes.accept(now, &acceptance).await? {
+        Accepted::New { status, at } => (SendResult::of_new(&acceptance, status, at), None),
+        Accepted::Replayed(replay) => {
+            let settled = replay.status.is_settled().then(|| replay.error.clone());
+            (SendResult::of_replay(replay), settled)
+        }
+        refused => return Err(refusal(now, refused)),
+    };
+    tracing::debug!(
+        request_id = %acceptance.request_id,
+        organization = %acceptance.from.organization,
+        session = %acceptance.from.session,
+        outbox_id = %result.outbox_id,
+        mode = acceptance.mode.as_str(),
+        replayed = result.replayed,
+        "accepted"
+    );
+    if let Some(error) = standing {
+        return result.or_failure(error);
+    }
+    let Some(ticket) = ticket else {
+        return Ok(result);
+    };
+
+    let deadline = began + Duration::from_millis(app.config.send.sync_deadline_ms);
+    let Some(standing) = fate(app, &acceptance.from, &result.outbox_id, ticket, deadline).await
+    else {
+        result.status = SendStatus::Sending;
+        result.timestamp = app.now();
+        return Ok(result);
+    };
+    tracing::debug!(
+        request_id = %acceptance.request_id,
+        organization = %acceptance.from.organization,
+        session = %acceptance.from.session,
+        outbox_id = %result.outbox_id,
+        status = standing.status.as_str(),
+        "settled"
+    );
+    result.status = standing.status;
+    result.timestamp = standing.at;
+    result.or_failure(standing.error)
+}
+
+/// Ends a synchronous send while no worker lives, unless it repeats an earlier one, whose result
+/// it gets all the same.
+async fn refuse_without_worker(app: &App, submission: &Submission) -> Result<(), ApiError> {
+    let session = app.sessions.get(&submission.from).await?;
+    let session = session.ok_or_else(session_not_found)?;
+    if let Some(key) = &submission.idempotency
+        && app
+            .lanes
+            .knows_key(&submission.from.organization, key)
+            .await?
+    {
+        return Ok(());
+    }
+    if session.status != SessionStatus::Working {
+        return Err(not_connected(session.status.as_str()));
+    }
+    Err(ApiError::unavailable(
+        "no_worker",
+        "no worker runs at the moment; an async send would wait for one",
+    ))
+}
+
+fn not_connected(status: &str) -> ApiError {
+    ApiError::unavailable(
+        "session_not_connected",
+        "the session is not connected; an async send would wait for it",
+    )
+    .with("status", status)
+    .retry_after(RETRY_LATER_MS)
+}
+
+/// Too many sends of a session wait.
+pub(crate) fn lane_full(depth: u64) -> ApiError {
+    ApiError::unavailable("lane_full", "too many sends of this session wait already")
+        .with("depth", depth)
+        .retry_after(RETRY_LATER_MS)
+}
+
+fn paused(now: Millis, by_operator: bool, until: Option<Millis>, reason: String) -> ApiError {
+    let (code, message) = if by_operator {
+        (
+            "lane_paused",
+            "an operator paused the session's sends; an async send would wait",
+        )
+    } else {
+        (
+            "lane_resting",
+            "WhatsApp asked this session to rest; an async send would wait",
+        )
+    };
+    let answer = ApiError::unavailable(code, message).with("cause", reason);
+    match until {
+        Some(until) => answer.with("until", until).retry_after(wait(now, until)),
+        None => answer.retry_after(RETRY_LATER_MS),
+    }
+}
+
+fn wait(now: Millis, until: Millis) -> u64 {
+    u64::try_from(until - now).unwrap_or(0)
+}
+
+/// Why a send was not accepted.
+pub(super) fn refusal(now: Millis, refused: Accepted) -> ApiError {
+    match refused {
+        Accepted::KeyReused { id } => ApiError::conflict(
+            "idempotency_key_reused",
+            "the Idempotency-Key was used before with another request",
+        )
+        .with("outboxId", id.as_str()),
+        Accepted::SessionNotFound => session_not_found(),
+        Accepted::NotConnected { status } => not_connected(&status),
+        Accepted::RateLimited {
+            window,
+            retry_after_ms,
+        } => ApiError::new(
+            Code::RateLimited,
+            format!("over the session's rate limit (per {})", window.as_str()),
+        )
+        .with("window", window.as_str())
+        .with("retryAfterMs", retry_after_ms)
+        .retry_after(retry_after_ms),
+        Accepted::LaneFull { depth } => lane_full(depth),
+        Accepted::Paused {
+            by_operator,
+            until,
+            reason,
+        } => paused(now, by_operator, until, reason),
+        Accepted::NewChatsHeld { until } => ApiError::unavailable(
+            "new_chats_held",
+            "WhatsApp does not let this session write to somebody new at the moment; an async send \
+             would wait until it does",
+        )
+        .with("until", until)
+        .retry_after(wait(now, until)),
+        Accepted::New { .. } | Accepted::Replayed(_) => {
+            ApiError::new(Code::Internal, "internal error")
+        }
+    }
+}
+
+/// Waits until a send is settled; `None` where it is not by the deadline, or when this process
+/// ends.
+async fn fate(
+    app: &App,
+    from: &SessionRef,
+    id: &OutboxId,
+    mut ticket: Ticket,
+    deadline: Instant,
+) -> Option<Standing> {
+    loop {
+        let told = tokio::select! {
+            biased;
+            told = ticket.answer() => told.as_deref().and_then(read_answer),
+            () = sleep_until(deadline) => return look(app, from, id).await,
+            () = app.overdue.cancelled() => return None,
+            () = sleep(LOOK) => None,
+        };
+        if told.is_some() {
+            return told;
+        }
+        let seen = look(app, from, id).await;
+        if seen.is_some() {
+            return seen;
+        }
+    }
+}
+
+/// What the outbox says of a send, once it is settled.
+async fn look(app: &App, from: &SessionRef, id: &OutboxId) -> Option<Standing> {
+    // While Redis does not answer there is nothing to see; the send is safe there.
+    let entry = app.lanes.entry(from, id).await.ok()??;
+    entry.status.is_settled().then_some(Standing {
+        status: entry.status,
+        at: entry.updated_at,
+        error: entry.error,
+    })
+}
+
+fn read_answer(message: &str) -> Option<Standing> {
+    #[derive(Deserialize)]
+    struct Answer {
+        status: SendStatus,
+        timestamp: Millis,
+        error: Option<SendFailure>,
+    }
+    let answer: Answer = serde_json::from_str(message).ok()?;
+    Some(Standing {
+        status: answer.status,
+        at: answer.timestamp,
+        error: answer.error,
+    })
+}

@@ -1,0 +1,56 @@
+//! The parameters of paths.
+
+use gateway_shared::domain::{ApiKeyId, OutboxId, SessionId};
+use schemars::SchemaGenerator;
+use serde_json::{Value, json};
+
+/// The schema of a path parameter and what it names; `None` = nobody has said it yet.
+fn described(name: &str, generator: &mut SchemaGenerator) -> Option<(Value, &'static str)> {
+    let id = |schema: schemars::Schema| Value::from(schema);
+    Some(match name {
+        "session" => (
+            id(generator.subschema_for::<SessionId>()),
+            "A session: one attached WhatsApp number.",
+        ),
+        "outboxId" => (
+            id(generator.subschema_for::<OutboxId>()),
+            "An accepted send or message operation.",
+        ),
+        "keyId" => (
+            id(generator.subschema_for::<ApiKeyId>()),
+            "An API key, by its public id.",
+        ),
+        "mid" => (
+            json!({"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]+$"}),
+            "A message, by its WhatsApp id.",
+        ),
+        "gid" => (
+            json!({"type": "string", "pattern": "^[0-9][0-9-]{0,39}@g\\.us$"}),
+            "A group, by its JID.",
+        ),
+        _ => return None,
+    })
+}
+
+/// The names in a path.
+pub(super) fn names(path: &str) -> impl Iterator<Item = &str> {
+    path.split('{')
+        .skip(1)
+        .filter_map(|rest| rest.split('}').next())
+}
+
+/// The parameters of a path as the document lists them.
+pub(super) fn of(path: &str, generator: &mut SchemaGenerator) -> Vec<Value> {
+    names(path)
+        .map(|name| {
+            let (schema, about) = described(name, generator).unwrap_or_default();
+            json!({
+                "name": name,
+                "in": "path",
+                "required": true,
+                "description": about,
+                "schema": schema,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,96 @@
+//! The one subscription of this process: answers, and changes of API keys.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gateway_shared::apikey::CHANGED_KEY;
+use gateway_shared::redis::subscription::{self, Heard};
+use redis::AsyncCommands;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use crate::state::App;
+
+/// How often this process calls itself over the channel, to know that it would hear.
+const PULSE: Duration = Duration::from_secs(1);
+/// How many calls in a row may go unheard before the subscription counts as lost. Counted rather
+/// than timed: a process that was paused has heard nothing for long and lost nothing.
+const UNHEARD: u32 = 3;
+/// What this process publishes to itself. It is no JSON, so it is for nobody.
+const CALL: &str = "pulse";
+
+/// Listens until the process ends. A subscription on which this process does not hear itself is
+/// replaced, however alive its connection looks.
+pub(crate) async fn listen(app: Arc<App>) {
+    let keys = &app.store.keys;
+    let replies = keys.reply_channel(app.replies.instance().as_str());
+    let changed = keys.changed_channel();
+    loop {
+        let channels = [replies.clone(), changed.clone()];
+        let heard = subscription::listen(app.config.redis.clone(), channels);
+        tokio::select! {
+            () = app.ended.cancelled() => return,
+            () = follow(&app, heard, &replies) => {}
+        }
+        tracing::warn!("the subscription to Redis fell silent; renewing it");
+        lost(&app);
+    }
+}
+
+/// Follows one subscription until it falls silent.
+async fn follow(app: &App, mut heard: UnboundedReceiver<Heard>, replies: &str) {
+    let mut pulse = interval(PULSE);
+    pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut stands = false;
+    let mut unheard = 0;
+    loop {
+        tokio::select! {
+            next = heard.recv() => match next {
+                None => return,
+                Some(Heard::Lost) => {
+                    stands = false;
+                    lost(app);
+                }
+                Some(Heard::Subscribed) => {
+                    (stands, unheard) = (true, 0);
+                    app.authenticators.keys().trust(true);
+                    app.replies.renewed();
+                    app.subscribed.send_replace(true);
+                }
+                Some(Heard::Message { channel, text }) => {
+                    unheard = 0;
+                    dispatch(app, channel == replies, &text);
+                }
+            },
+            _ = pulse.tick(), if stands => {
+                if unheard >= UNHEARD {
+                    return;
+                }
+                unheard += 1;
+                let mut connection = app.store.connection.clone();
+                let channel = replies.to_owned();
+                // Apart, so that a slow Redis does not hold up the messages. Whether it arrives is
+                // what counts.
+                tokio::spawn(async move {
+                    timeout(PULSE, connection.publish::<_, _, ()>(channel, CALL)).await
+                });
+            }
+        }
+    }
+}
+
+fn dispatch(app: &App, is_reply: bool, text: &str) {
+    if !is_reply {
+        if let Some(hash) = text.strip_prefix(CHANGED_KEY) {
+            app.authenticators.keys().changed(hash);
+        }
+    } else if text != CALL {
+        app.replies.deliver(text);
+    }
+}
+
+/// Without a subscription nothing is heard: memory is not trusted, and this process is not ready.
+fn lost(app: &App) {
+    app.authenticators.keys().trust(false);
+    app.subscribed.send_replace(false);
+}

@@ -1,0 +1,126 @@
+//! The router, on one page: every route, and the capability it needs.
+
+use std::sync::Arc;
+
+use axum::http::Method;
+use axum::middleware::from_fn_with_state;
+use axum::{Extension, Router};
+use gateway_shared::apikey::Capability::{Events, Manage, Read, Send};
+
+use crate::access::Need;
+use crate::error::ApiError;
+use crate::messages::operation_docs as operations;
+use crate::openapi::Document;
+use crate::routes::Routes;
+use crate::state::App;
+use crate::{admin, envelope, events, groups, health, keys, messages, openapi, outbox, sessions};
+
+/// Where the API is.
+pub(crate) const BASE: &str = "/api/v1";
+
+/// Every route: method, path, the capabilities of which a caller needs one, the handler, and what
+/// the OpenAPI document says of it.
+#[rustfmt::skip]
+fn routes(app: Arc<App>) -> Routes {
+    const DELETE: Method = Method::DELETE;
+    const GET: Method = Method::GET;
+    const PATCH: Method = Method::PATCH;
+    const POST: Method = Method::POST;
+
+    Routes::new(app)
+        .route(GET,    "/sessions",                             &[Read, Manage], sessions::list,         sessions::docs::list)
+        .route(POST,   "/sessions",                             &[Manage],       sessions::create,       sessions::docs::create)
+        .route(GET,    "/sessions/{session}",                   &[Read, Manage], sessions::get,          sessions::docs::get)
+        .route(PATCH,  "/sessions/{session}",                   &[Manage],       sessions::update,       sessions::docs::update)
+        .route(DELETE, "/sessions/{session}",                   &[Manage],       sessions::delete,       sessions::docs::delete)
+        .route(POST,   "/sessions/{session}:start",             &[Manage],       sessions::start,        sessions::docs::start)
+        .route(POST,   "/sessions/{session}:stop",              &[Manage],       sessions::stop,         sessions::docs::stop)
+        .route(POST,   "/sessions/{session}:restart",           &[Manage],       sessions::restart,      sessions::docs::restart)
+        .route(POST,   "/sessions/{session}:logout",            &[Manage],       sessions::logout,       sessions::docs::logout)
+        .route(POST,   "/sessions/{session}:pause",             &[Manage],       sessions::pause,        sessions::docs::pause)
+        .route(POST,   "/sessions/{session}:resume",            &[Manage],       sessions::resume,       sessions::docs::resume)
+        .route(GET,    "/sessions/{session}/lane",              &[Read, Manage], sessions::lane,         sessions::docs::lane)
+        .route(GET,    "/sessions/{session}/qr",                &[Manage],       sessions::qr,           sessions::docs::qr)
+        .route(POST,   "/sessions/{session}/pairing-code",      &[Manage],       sessions::pairing_code, sessions::docs::pairing_code)
+        .route(GET,    "/sessions/{session}/me",                &[Manage],       sessions::me,           sessions::docs::me)
+        .route(POST,   "/sessions/{session}/messages",          &[Send],         messages::send,         messages::docs::send)
+        .route(PATCH,  "/sessions/{session}/messages/{mid}",    &[Send],         messages::edit,         operations::edit)
+        .route(DELETE, "/sessions/{session}/messages/{mid}",    &[Send],         messages::revoke,       operations::revoke)
+        .route(POST,   "/sessions/{session}/messages/{mid}/reaction", &[Send],   messages::react,        operations::react)
+        .route(DELETE, "/sessions/{session}/messages/{mid}/reaction", &[Send],   messages::unreact,      operations::unreact)
+        .route(POST,   "/sessions/{session}/messages/{mid}/vote", &[Send],       messages::vote,         operations::vote)
+        .route(POST,   "/sessions/{session}/messages/{mid}/forward", &[Send],    messages::forward,      operations::forward)
+        .route(POST,   "/sessions/{session}/messages:batch",    &[Send],         messages::batch,        messages::docs::batch)
+        .route(GET,    "/sessions/{session}/outbox",            &[Send],         outbox::list,           outbox::docs::list)
+        .route(GET,    "/sessions/{session}/outbox/{outboxId}", &[Send],         outbox::get,            outbox::docs::get)
+        .route(DELETE, "/sessions/{session}/outbox/{outboxId}", &[Send],         outbox::cancel,         outbox::docs::cancel)
+        .route(POST,   "/sessions/{session}/groups:join",                &[Send], groups::join,          groups::docs::join)
+        .route(GET,    "/sessions/{session}/groups",                     &[Read], groups::list,          groups::docs::list)
+        .route(POST,   "/sessions/{session}/groups",                     &[Send], groups::create,        groups::docs::create)
+        .route(GET,    "/sessions/{session}/groups/{gid}",               &[Read], groups::get,           groups::docs::get)
+        .route(PATCH,  "/sessions/{session}/groups/{gid}",               &[Send], groups::update,        groups::docs::update)
+        .route(POST,   "/sessions/{session}/groups/{gid}:leave",         &[Send], groups::leave,         groups::docs::leave)
+        .route(GET,    "/sessions/{session}/groups/{gid}/invite",        &[Send], groups::invite,        groups::docs::invite)
+        .route(DELETE, "/sessions/{session}/groups/{gid}/invite",        &[Send], groups::revoke_invite, groups::docs::revoke_invite)
+        .route(GET,    "/sessions/{session}/groups/{gid}/members",       &[Read], groups::members,       groups::docs::members)
+        .route(POST,   "/sessions/{session}/groups/{gid}/members",         &[Send], groups::add,         groups::docs::add)
+        .route(POST,   "/sessions/{session}/groups/{gid}/members:remove",  &[Send], groups::remove,      groups::docs::remove)
+        .route(POST,   "/sessions/{session}/groups/{gid}/members:promote", &[Send], groups::promote,     groups::docs::promote)
+        .route(POST,   "/sessions/{session}/groups/{gid}/members:demote",  &[Send], groups::demote,      groups::docs::demote)
+        .route(POST,   "/sessions/{session}/outbox/{outboxId}:retry", &[Send],   outbox::retry,          outbox::docs::retry)
+        .route(GET,    "/events",                               &[Events],       events::listen,         events::docs::listen)
+        .route(GET,    "/api-keys",                             &[Manage],       keys::list,             keys::docs::list)
+        .route(POST,   "/api-keys",                             &[Manage],       keys::create,           keys::docs::create)
+        .route(DELETE, "/api-keys/{keyId}",                     &[Manage],       keys::revoke,           keys::docs::revoke)
+        .route(GET,    "/admin/sessions",                       Need::Operator,  admin::sessions,        admin::docs::sessions)
+        .route(GET,    "/admin/workers",                        Need::Operator,  admin::workers,         admin::docs::workers)
+        .route(GET,    "/admin/leases",                         Need::Operator,  admin::leases,          admin::docs::leases)
+        .route(GET,    "/admin/queues",                         Need::Operator,  admin::queues,          admin::docs::queues)
+        .route(GET,    "/admin/dead-letters",                   Need::Operator,  admin::dead_letters,    admin::docs::dead_letters)
+        // Without a token.
+        .open(GET, "/healthz",             health::live,      health::docs::live)
+        .open(GET, "/readyz",              health::ready,     health::docs::ready)
+        .open(GET, "/api/v1/openapi.json", openapi::serve,    openapi::docs::serve)
+        .open(GET, "/docs",                openapi::page,     openapi::docs::page)
+}
+
+/// The whole service.
+pub(crate) fn router(app: &Arc<App>) -> Router {
+    let routes = routes(app.clone());
+    tracing::debug!(routes = routes.table().len(), "routes are set up");
+    let document = Document::of(routes.table());
+    routes
+        .into_router()
+        .fallback(no_such_path)
+        .layer(Extension(document))
+        .layer(from_fn_with_state(app.clone(), envelope::wrap))
+        .with_state(app.clone())
+}
+
+async fn no_such_path() -> ApiError {
+    ApiError::not_found("path")
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use gateway_shared::config::Config;
+
+    use super::*;
+    use crate::routes::Line;
+
+    /// The table, without anything behind it.
+    pub(crate) async fn table() -> Vec<Line> {
+        let app = App::open(Config::defaults().unwrap()).await.unwrap();
+        routes(app).table().to_vec()
+    }
+
+    #[tokio::test]
+    async fn the_table_of_routes_and_capabilities() {
+        let table: Vec<String> = table()
+            .await
+            .iter()
+            .map(|line| format!("{:6} {} {}", line.method, line.path, line.need))
+            .collect();
+        insta::assert_snapshot!(table.join("\n"));
+    }
+}

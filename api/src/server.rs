@@ -1,0 +1,106 @@
+//! Serving, from the first connection to the last.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::serve::ListenerExt;
+use gateway_shared::config::Config;
+use gateway_shared::installation::Foreign;
+use gateway_shared::redis::RedisFailure;
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+
+use crate::pulse;
+use crate::replies;
+use crate::router::router;
+use crate::state::App;
+
+/// How long answers to those who waited too long may take to be written.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// How long the first look at Redis may hold up the start.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
+
+/// The service could not run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Redis can not be reached in principle: a malformed address, or no node of a Cluster.
+    #[error(transparent)]
+    Redis(#[from] RedisFailure),
+    /// Redis was written by a newer version of this program.
+    #[error(transparent)]
+    Foreign(#[from] Foreign),
+    /// The listener failed.
+    #[error("the listener failed: {0}")]
+    Listener(#[from] std::io::Error),
+}
+
+/// Serves on `listener` until `shutdown` completes, and then ends in order: no new connections,
+/// event streams end, synchronous sends may finish until `api.drain_timeout_ms` and are answered
+/// 202 then. Returns when all is done.
+///
+/// # Errors
+/// When Redis' address is malformed or the listener fails. Redis being down is no error: requests
+/// are answered 503 until it is back.
+pub async fn run(
+    listener: TcpListener,
+    config: Config,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), ServeError> {
+    let drain = Duration::from_millis(config.api.drain_timeout_ms);
+    let app = App::open(config).await?;
+    // The clock and the workers are known before the first request, unless Redis is slow or down.
+    let _ = timeout(FIRST_LOOK, app.pulse.beat(&app)).await;
+    if let Some(foreign @ Foreign::Newer { .. }) = app.installation.foreign() {
+        return Err(foreign.into());
+    }
+    let tasks = [
+        tokio::spawn(pulse::watch(app.clone())),
+        tokio::spawn(replies::listen(app.clone())),
+        tokio::spawn(refresh_logins(app.clone())),
+    ];
+
+    let listener = listener.tap_io(|socket| {
+        // Answers are small and wanted at once.
+        if let Err(error) = socket.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY was refused");
+        }
+    });
+    let stopping = app.stopping.clone();
+    let server = axum::serve(listener, router(&app)).with_graceful_shutdown(async move {
+        shutdown.await;
+        tracing::info!("ending: no new connections are taken");
+        stopping.cancel();
+    });
+    let watchdog = async {
+        app.stopping.cancelled().await;
+        tokio::time::sleep(drain).await;
+        if app.replies.count() > 0 {
+            tracing::info!(waiting = app.replies.count(), "answering who still waits");
+        }
+        app.overdue.cancel();
+        tokio::time::sleep(LAST_WORDS).await;
+    };
+    let served = tokio::select! {
+        served = server => served,
+        () = watchdog => {
+            tracing::warn!("connections were still open at the end of the time to drain");
+            Ok(())
+        }
+    };
+    app.ended.cancel();
+    for task in tasks {
+        // A background task that panicked has nothing left to end.
+        let _ = task.await;
+    }
+    Ok(served?)
+}
+
+/// Keeps the keys of login tokens fresh until the process ends.
+async fn refresh_logins(app: Arc<App>) {
+    tokio::select! {
+        () = app.ended.cancelled() => {}
+        () = app.authenticators.refresh() => {}
+    }
+}

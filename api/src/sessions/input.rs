@@ -1,0 +1,60 @@
+//! The bodies of session requests.
+
+use gateway_shared::domain::Limits;
+use gateway_shared::session::{NewSession, SessionPatch};
+
+use crate::request::{Fields, Problems};
+
+/// Characters of a label.
+pub(super) const LABEL: std::ops::RangeInclusive<usize> = 0..=200;
+/// Sends in a window; 0 = unlimited.
+pub(super) const RATE: std::ops::RangeInclusive<i64> = 0..=1_000_000;
+
+/// The fields that a session is made with and that can be changed.
+fn changeable(fields: &mut Fields, problems: &mut Problems) -> SessionPatch {
+    let mut rate = |name| {
+        let rate = fields.integer(problems, name, RATE)?;
+        u32::try_from(rate).ok()
+    };
+    let rate_per_min = rate("ratePerMin");
+    let rate_per_hour = rate("ratePerHour");
+    SessionPatch {
+        label: fields.text_of(problems, "label", LABEL),
+        rate_per_min,
+        rate_per_hour,
+        auto_read: fields.flag(problems, "autoRead"),
+        presence_typing: fields.flag(problems, "presenceTyping"),
+    }
+}
+
+/// The body of `POST /sessions`. A session starts at once unless it says otherwise.
+pub(super) fn new_session(mut fields: Fields, problems: &mut Problems) -> NewSession {
+    let given = changeable(&mut fields, problems);
+    let start = fields.flag(problems, "start").unwrap_or(true);
+    fields.finish(problems, &[], "");
+    let default = Limits::default();
+    NewSession {
+        label: given.label.unwrap_or_default(),
+        start,
+        limits: Limits {
+            rate_per_min: given.rate_per_min.unwrap_or(default.rate_per_min),
+            rate_per_hour: given.rate_per_hour.unwrap_or(default.rate_per_hour),
+        },
+        auto_read: given.auto_read.unwrap_or(false),
+        presence_typing: given.presence_typing.unwrap_or(false),
+    }
+}
+
+/// The body of `POST /sessions/{session}:pause`: why, for whoever sees it later.
+pub(super) fn pause_reason(mut fields: Fields, problems: &mut Problems) -> String {
+    let reason = fields.text_of(problems, "reason", LABEL);
+    fields.finish(problems, &[], "");
+    reason.unwrap_or_default()
+}
+
+/// The body of `PATCH /sessions/{session}`.
+pub(super) fn patch(mut fields: Fields, problems: &mut Problems) -> SessionPatch {
+    let patch = changeable(&mut fields, problems);
+    fields.finish(problems, &[], "");
+    patch
+}

@@ -1,0 +1,199 @@
+//! Sessions: making, finding, steering and pairing them.
+
+pub(crate) mod docs;
+mod input;
+mod pairing;
+mod picture;
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::header::LOCATION;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use gateway_shared::domain::Session;
+use gateway_shared::lane::{Hold, SessionRef};
+use gateway_shared::session::Wish;
+
+use crate::access::{Caller, session_not_found};
+use crate::error::{ApiError, Code};
+use crate::page::Page;
+use crate::request::{Named, read_body};
+use crate::router::BASE;
+use crate::state::App;
+
+pub(crate) use pairing::{me, pairing_code, qr};
+
+/// `GET /sessions`: all of the organization that the caller may see, in one page.
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Arc<Caller>>,
+) -> Result<Json<Page<Session>>, ApiError> {
+    let mut sessions = app.sessions.list(&caller.organization).await?;
+    sessions.retain(|session| caller.sees(&session.id));
+    Ok(Json(Page::only(sessions)))
+}
+
+/// `POST /sessions`.
+pub(crate) async fn create(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Arc<Caller>>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    if caller.sessions.is_some() {
+        return Err(ApiError::new(
+            Code::Forbidden,
+            "a key confined to sessions can not create another one",
+        )
+        .with("requiredCapability", "manage"));
+    }
+    let new = read_body(&app, request, input::new_session).await?;
+    let session = app
+        .sessions
+        .create(app.now(), &caller.organization, &new)
+        .await?;
+    tracing::info!(
+        organization = %session.organization_id, session = %session.id, start = new.start,
+        "session created"
+    );
+    let location = HeaderValue::from_str(&format!("{BASE}/sessions/{}", session.id));
+    let mut response = (StatusCode::CREATED, Json(session)).into_response();
+    if let Ok(location) = location {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    Ok(response)
+}
+
+/// `GET /sessions/{session}`.
+pub(crate) async fn get(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Arc<Caller>>,
+    Named(session): Named<String>,
+) -> Result<Json<Session>, ApiError> {
+    found(&app, &caller.session(&session)?).await.map(Json)
+}
+
+/// `PATCH /sessions/{session}`: label, limits and habits.
+pub(crate) async fn update(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Arc<Caller>>,
+    Named(session): Named<String>,
+    request: Request,
+) -> Result<Json<Session>, ApiError> {
+    let of = caller.session(&session)?;
+    let patch = read_body(&app, request, input::patch).await?;
+    let session = app.sessions.update(app.now(), &of, &patch).await?;
+    session.map(Json).ok_or_else(session_not_found)
+}
+
+/// `DELETE /sessions/{session}`: it logs out where it can, and all that belongs to it goes.
+pub(crate) async fn delete(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Arc<Caller>>,
+    Named(session): Named<String>,
+) -> Result<StatusCode, ApiError> {
+    let of = caller.session(&session)?;
+    wish(&app, &of, Wish::Delete).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /sessions/{session}:start`.
+pub(crate) async fn start(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Arc<Caller>>,
+    Named(session): Named<String>,
+) -> Result<Json<Session>, ApiError> {
+    act(&app, &caller, &session, Wish::Start).await
+}
+
+/// `POST /sessions/{session}:stop`.
+pub(crate) async fn stop(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Arc<Caller>>,
+    Named(session): Named<String>,
+) -> Result<Json<Session>, ApiError> {
+    act(&app, &caller, &session, Wish::Stop).await
+}
+
+/// `POST /sessions/{session}:restart`.
+pub(crate) async fn restart(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Arc<Caller>>,
+    Named(session): Named<String>,
+) -> Result<Json<Session>, ApiError> {
+    act(&app, &caller, &session, Wish::Restart).await
+}
+
+/// `POST /sessions/{session}:logout`.
+pub(crate) async fn logout(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Arc<Caller>>,
+    Named(session): Named<String>,
+) -> Result<Json<Session>, ApiError> {
+    act(&app, &caller, &session, Wish::Logout).await
+}
+
+async fn act(
+    app: &App,
+    caller: &Caller,
+    session: &str,
+    wished: Wish,
+) -> Result<Json<Session>, ApiError> {
+    let of = caller.session(session)?;
+    wish(app, &of, wished).await?;
+    found(app, &of).await.map(Json)
+}
+
+/// `POST /sessions/{session}:pause`: async sends are accepted and wait, synchronous ones are refused.
+pub(crate) async fn pause(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Arc<Caller>>,
+    Named(session): Named<String>,
+    request: Request,
+) -> Result<Json<Session>, ApiError> {
+    let of = caller.session(&session)?;
+    let reason = read_body(&app, request, input::pause_reason).await?;
+    if !app.lanes.pause(app.now(), &of, None, &reason).await? {
+        return Err(session_not_found());
+    }
+    tracing::info!(organization = %of.organization, session = %of.session, "lane paused");
+    found(&app, &of).await.map(Json)
+}
+
+/// `POST /sessions/{session}:resume`.
+pub(crate) async fn resume(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Arc<Caller>>,
+    Named(session): Named<String>,
+) -> Result<Json<Session>, ApiError> {
+    let of = caller.session(&session)?;
+    if !app.lanes.resume(app.now(), &of).await? {
+        return Err(session_not_found());
+    }
+    tracing::info!(organization = %of.organization, session = %of.session, "lane resumed");
+    found(&app, &of).await.map(Json)
+}
+
+/// `GET /sessions/{session}/lane`: whether it is paused, rests or holds new chats, and what waits.
+pub(crate) async fn lane(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Arc<Caller>>,
+    Named(session): Named<String>,
+) -> Result<Json<Hold>, ApiError> {
+    let of = caller.session(&session)?;
+    found(&app, &of).await?;
+    Ok(Json(app.lanes.standing(app.now(), &of).await?))
+}
+
+async fn wish(app: &App, of: &SessionRef, wish: Wish) -> Result<(), ApiError> {
+    if !app.sessions.wish(app.now(), of, wish).await? {
+        return Err(session_not_found());
+    }
+    tracing::info!(organization = %of.organization, session = %of.session, ?wish, "session told");
+    Ok(())
+}
+
+async fn found(app: &App, of: &SessionRef) -> Result<Session, ApiError> {
+    app.sessions.get(of).await?.ok_or_else(session_not_found)
+}

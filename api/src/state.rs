@@ -1,0 +1,94 @@
+//! What the handlers of this process share.
+
+use std::sync::Arc;
+
+use gateway_shared::apikey::ApiKeys;
+use gateway_shared::clock::{Clock, Millis, SharedClock, SystemClock};
+use gateway_shared::config::Config;
+use gateway_shared::domain::InstanceId;
+use gateway_shared::events::EventLog;
+use gateway_shared::installation::Installation;
+use gateway_shared::lane::Lanes;
+use gateway_shared::messages::Messages;
+use gateway_shared::organization::Organizations;
+use gateway_shared::redis::{RedisFailure, Store};
+use gateway_shared::registry::Registry;
+use gateway_shared::session::Sessions;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::access::{Authenticators, KeyCache, Logins};
+use crate::events::Hubs;
+use crate::pulse::Pulse;
+use crate::replies::Replies;
+
+/// What the handlers of this process share.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) config: Config,
+    pub(crate) clock: Arc<SystemClock>,
+    pub(crate) store: Store,
+    /// Whether this is the right Redis.
+    pub(crate) installation: Installation,
+    pub(crate) lanes: Lanes,
+    pub(crate) messages: Messages,
+    pub(crate) sessions: Sessions,
+    pub(crate) registry: Registry,
+    pub(crate) organizations: Organizations,
+    pub(crate) keys: ApiKeys,
+    pub(crate) authenticators: Authenticators,
+    pub(crate) replies: Arc<Replies>,
+    pub(crate) events: EventLog,
+    pub(crate) hubs: Hubs,
+    pub(crate) pulse: Pulse,
+    /// Whether the reply channel is subscribed to.
+    pub(crate) subscribed: watch::Sender<bool>,
+    /// The process was told to end: streams end, nothing new begins.
+    pub(crate) stopping: CancellationToken,
+    /// The time for what was under way is over: who still waits is answered now.
+    pub(crate) overdue: CancellationToken,
+    /// Everything has ended; background tasks end.
+    pub(crate) ended: CancellationToken,
+}
+
+impl App {
+    /// Opens what the handlers need.
+    ///
+    /// # Errors
+    /// When Redis' address is malformed, or no node of a Cluster answers.
+    pub(crate) async fn open(config: Config) -> Result<Arc<Self>, RedisFailure> {
+        let store = Store::open(&config.redis).await?;
+        let clock = Arc::new(SystemClock::new());
+        let shared: SharedClock = clock.clone();
+        let keys = ApiKeys::new(store.clone());
+        let cache = KeyCache::new(keys.clone(), shared.clone());
+        let logins = Logins::new(&config.auth.jwt, shared);
+        let events = EventLog::new(store.clone());
+        Ok(Arc::new(Self {
+            installation: Installation::new(store.clone(), config.redis.expected()),
+            lanes: Lanes::new(store.clone(), config.retention),
+            messages: Messages::new(store.clone(), &config.retention),
+            sessions: Sessions::new(store.clone(), &config.retention),
+            registry: Registry::new(store.clone()),
+            organizations: Organizations::new(store.clone()),
+            keys,
+            authenticators: Authenticators::new(cache, logins),
+            replies: Replies::new(InstanceId::generate(clock.now())),
+            hubs: Hubs::new(events.clone(), config.redis.clone()),
+            events,
+            pulse: Pulse::default(),
+            subscribed: watch::Sender::new(false),
+            stopping: CancellationToken::new(),
+            overdue: CancellationToken::new(),
+            ended: CancellationToken::new(),
+            clock,
+            store,
+            config,
+        }))
+    }
+
+    /// The present moment.
+    pub(crate) fn now(&self) -> Millis {
+        self.clock.now()
+    }
+}

@@ -1,0 +1,27 @@
+//! The API over HTTP, against a real Redis. Where a worker is needed, the test is the owner of the
+//! session and runs the real scripts.
+
+mod access;
+mod admin;
+mod api_keys;
+mod bad_input;
+mod batch;
+mod command_line;
+mod ending;
+mod envelope;
+mod events;
+mod fates;
+mod idempotency;
+mod lane;
+mod limits;
+mod logins;
+mod operations;
+mod outage;
+mod outbox;
+mod owner;
+mod reference;
+mod sessions;
+mod shapes;
+mod types;
+mod walls;
+mod world;

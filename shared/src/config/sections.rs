@@ -1,0 +1,120 @@
+//! The sections of the configuration. The comments of `default.toml` tell what each is for.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// `[api]`: the HTTP side.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApiConfig {
+    /// Address and port to listen on, as text.
+    pub listen: String,
+    /// Greatest size of a request body, in bytes.
+    pub body_limit_bytes: usize,
+    /// Greatest size of a send with media, in bytes.
+    pub media_body_limit_bytes: usize,
+    /// Greatest size of a batch of sends, in bytes.
+    pub batch_body_limit_bytes: usize,
+    /// How often an idle event stream gives a sign of life, in milliseconds.
+    pub events_heartbeat_ms: u64,
+    /// How long requests may still take after a signal to end, in milliseconds.
+    pub drain_timeout_ms: u64,
+}
+
+impl ApiConfig {
+    /// The address to listen on; `None` only for a configuration that was not validated.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.listen.parse().ok()
+    }
+}
+
+/// `[send]`: what holds for every send.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SendConfig {
+    /// How long a synchronous send waits for its acknowledgement, in milliseconds.
+    pub sync_deadline_ms: u64,
+    /// How long a send may wait before it fails as expired, in milliseconds.
+    pub time_to_live_ms: u64,
+    /// Most sends that may wait in one session.
+    pub max_lane_depth: u32,
+}
+
+/// `[worker]`: the workers.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorkerConfig {
+    /// How often a worker proves its life, in milliseconds.
+    pub heartbeat_ms: u64,
+    /// After which silence a worker is presumed dead, in milliseconds.
+    pub liveness_ms: u64,
+    /// How long before that moment it stops acting by itself, in milliseconds.
+    pub fence_margin_ms: u64,
+    /// Most sessions of one worker.
+    pub capacity: u32,
+    /// How many sessions may be connecting at once.
+    pub connect_concurrency: usize,
+    /// How many sends may be in flight at once in one worker.
+    pub send_concurrency: usize,
+    /// How long to wait for WhatsApp's acknowledgement, in milliseconds.
+    pub ack_timeout_ms: u64,
+    /// Attempts before a send is a dead letter.
+    pub max_attempts: u32,
+    /// Workers that may die in a row while they attempt a send before it is a dead letter.
+    pub max_crashes: u32,
+    /// The first pause between attempts, in milliseconds.
+    pub backoff_base_ms: u64,
+    /// The longest pause between attempts, in milliseconds.
+    pub backoff_max_ms: u64,
+    /// How long a session rests after `rate-overlimit` where WhatsApp does not say, in milliseconds.
+    pub overlimit_rest_ms: u32,
+    /// How long chats never written to rest after a reach-out restriction, in milliseconds.
+    pub reach_out_rest_ms: u32,
+    /// How long what is in flight may still take after a signal to end, in milliseconds.
+    pub drain_timeout_ms: u64,
+    /// How to speak to WhatsApp.
+    pub whatsapp: WhatsAppConfig,
+}
+
+impl WorkerConfig {
+    /// The heartbeat's interval.
+    #[must_use]
+    pub fn heartbeat(&self) -> Duration {
+        Duration::from_millis(self.heartbeat_ms)
+    }
+}
+
+/// `[worker.whatsapp]`: how to speak to WhatsApp.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WhatsAppConfig {
+    /// The WhatsApp Web version to announce: three numbers, or none for the library's own.
+    pub version: Vec<u32>,
+    /// Another server than the real one; empty = the real one. Builds for the sandbox only.
+    pub url: String,
+}
+
+/// `[log]`: logs.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogConfig {
+    /// A level, or directives of `tracing_subscriber::EnvFilter`.
+    pub filter: String,
+    /// How lines look.
+    pub format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Human on a terminal, JSON otherwise.
+    Auto,
+    /// For people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}

@@ -1,0 +1,285 @@
+//! What values are allowed, and how a forbidden one is told.
+
+use std::fmt;
+
+use super::Config;
+use crate::domain::InstallationId;
+
+/// A setting with a value that is not allowed: which, what is wrong, what is allowed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invalid {
+    /// The setting, as `section.name`.
+    pub setting: String,
+    /// What is wrong and what is allowed.
+    pub problem: String,
+}
+
+impl Invalid {
+    fn new(setting: &str, problem: impl Into<String>) -> Self {
+        Self {
+            setting: setting.to_owned(),
+            problem: problem.into(),
+        }
+    }
+
+    pub(super) fn from_figment(error: figment::Error) -> Self {
+        let setting = error.path.join(".");
+        Self::new(&setting, error.kind.to_string())
+    }
+}
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let variable = self.setting.to_uppercase().replace('.', "__");
+        write!(
+            f,
+            "{}: {} (in the file, or as GATEWAY_{variable})",
+            self.setting, self.problem
+        )
+    }
+}
+
+/// Collects what is wrong.
+#[derive(Default)]
+pub(super) struct Problems(Vec<Invalid>);
+
+impl Problems {
+    pub(super) fn range(
+        &mut self,
+        setting: &str,
+        value: u64,
+        allowed: std::ops::RangeInclusive<u64>,
+    ) {
+        if !allowed.contains(&value) {
+            let (least, most) = (allowed.start(), allowed.end());
+            self.add(
+                setting,
+                format!("is {value}; must be from {least} to {most}"),
+            );
+        }
+    }
+
+    pub(super) fn add(&mut self, setting: &str, problem: impl Into<String>) {
+        self.0.push(Invalid::new(setting, problem));
+    }
+}
+
+pub(super) const SECOND: u64 = 1_000;
+const HOUR: u64 = 3_600 * SECOND;
+const YEAR: u64 = 366 * 24 * HOUR;
+
+/// All settings whose values are not allowed.
+pub(super) fn problems(config: &Config) -> Vec<Invalid> {
+    let mut problems = Problems::default();
+    redis(config, &mut problems);
+    api_and_sends(config, &mut problems);
+    super::auth::problems(&config.auth, &mut problems);
+    worker(config, &mut problems);
+    problems.0
+}
+
+fn redis(config: &Config, problems: &mut Problems) {
+    let redis = &config.redis;
+    if redis.urls.is_empty() {
+        problems.add("redis.urls", "is empty; must name at least one address");
+    }
+    for url in &redis.urls {
+        if let Err(error) = redis::Client::open(url.as_str()) {
+            // The address itself may hold a password and is not shown.
+            problems.add(
+                "redis.urls",
+                format!("holds an address that is not understood ({error}); must look like redis://host:6379"),
+            );
+        }
+    }
+    problems.range(
+        "redis.wait_timeout_ms",
+        redis.wait_timeout_ms,
+        1..=redis.response_timeout_ms.max(1),
+    );
+    problems.range(
+        "redis.wait_replicas",
+        u64::from(redis.wait_replicas),
+        0..=10,
+    );
+    if !redis.installation.is_empty()
+        && let Err(error) = redis.installation.parse::<InstallationId>()
+    {
+        problems.add("redis.installation", format!("{error}, or empty"));
+    }
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if redis.prefix.is_empty() || redis.prefix.len() > 64 || !redis.prefix.chars().all(plain) {
+        problems.add(
+            "redis.prefix",
+            "must be 1 to 64 letters, digits, '-', '_' or '.'",
+        );
+    }
+    problems.range(
+        "redis.connect_timeout_ms",
+        redis.connect_timeout_ms,
+        10..=60 * SECOND,
+    );
+    problems.range(
+        "redis.response_timeout_ms",
+        redis.response_timeout_ms,
+        10..=60 * SECOND,
+    );
+
+    let kept = &config.retention;
+    problems.range("retention.events_ms", kept.events_ms, SECOND..=YEAR);
+    problems.range(
+        "retention.idempotency_ms",
+        kept.idempotency_ms,
+        SECOND..=YEAR,
+    );
+    problems.range("retention.outbox_ms", kept.outbox_ms, SECOND..=YEAR);
+    problems.range("retention.messages_ms", kept.messages_ms, SECOND..=YEAR);
+    problems.range(
+        "retention.messages",
+        u64::from(kept.messages),
+        32..=10_000_000,
+    );
+    if kept.outbox_ms < kept.idempotency_ms {
+        problems.add(
+            "retention.outbox_ms",
+            format!(
+                "is {}; must be at least retention.idempotency_ms ({}), because a repeat is \
+                 answered from the outbox entry",
+                kept.outbox_ms, kept.idempotency_ms
+            ),
+        );
+    }
+}
+
+fn api_and_sends(config: &Config, problems: &mut Problems) {
+    let api = &config.api;
+    if api.address().is_none() {
+        problems.add(
+            "api.listen",
+            format!(
+                "is {:?}; must be an IP address and a port, such as 127.0.0.1:8080 or [::]:8080",
+                api.listen
+            ),
+        );
+    }
+    problems.range(
+        "api.body_limit_bytes",
+        api.body_limit_bytes as u64,
+        1_024..=1 << 30,
+    );
+    problems.range(
+        "api.media_body_limit_bytes",
+        api.media_body_limit_bytes as u64,
+        api.body_limit_bytes.max(1_024) as u64..=1 << 30,
+    );
+    problems.range(
+        "api.batch_body_limit_bytes",
+        api.batch_body_limit_bytes as u64,
+        1_024..=1 << 30,
+    );
+    problems.range(
+        "api.events_heartbeat_ms",
+        api.events_heartbeat_ms,
+        100..=60 * SECOND,
+    );
+    problems.range("api.drain_timeout_ms", api.drain_timeout_ms, 0..=HOUR);
+
+    let send = &config.send;
+    problems.range(
+        "send.sync_deadline_ms",
+        send.sync_deadline_ms,
+        10..=300 * SECOND,
+    );
+    problems.range("send.time_to_live_ms", send.time_to_live_ms, SECOND..=YEAR);
+    problems.range(
+        "send.max_lane_depth",
+        u64::from(send.max_lane_depth),
+        1..=10_000_000,
+    );
+
+    if let Err(error) = tracing_subscriber::EnvFilter::try_new(&config.log.filter) {
+        problems.add(
+            "log.filter",
+            format!(
+                "is {:?}, which is not understood ({error}); must be a level such as info, or \
+                 directives such as info,gateway_api=debug",
+                config.log.filter
+            ),
+        );
+    }
+}
+
+fn worker(config: &Config, problems: &mut Problems) {
+    let worker = &config.worker;
+    problems.range("worker.heartbeat_ms", worker.heartbeat_ms, 10..=60 * SECOND);
+    problems.range("worker.liveness_ms", worker.liveness_ms, 20..=300 * SECOND);
+    if worker.liveness_ms < 2 * worker.heartbeat_ms {
+        problems.add(
+            "worker.liveness_ms",
+            format!(
+                "is {}; must be at least twice worker.heartbeat_ms ({}), or one late heartbeat \
+                 buries a healthy worker",
+                worker.liveness_ms, worker.heartbeat_ms
+            ),
+        );
+    }
+    if worker.fence_margin_ms + worker.heartbeat_ms >= worker.liveness_ms {
+        problems.add(
+            "worker.fence_margin_ms",
+            format!(
+                "is {}; together with worker.heartbeat_ms ({}) it must be less than \
+                 worker.liveness_ms ({})",
+                worker.fence_margin_ms, worker.heartbeat_ms, worker.liveness_ms
+            ),
+        );
+    }
+    problems.range("worker.capacity", u64::from(worker.capacity), 1..=100_000);
+    problems.range(
+        "worker.connect_concurrency",
+        worker.connect_concurrency as u64,
+        1..=10_000,
+    );
+    problems.range(
+        "worker.send_concurrency",
+        worker.send_concurrency as u64,
+        1..=100_000,
+    );
+    problems.range(
+        "worker.ack_timeout_ms",
+        worker.ack_timeout_ms,
+        100..=300 * SECOND,
+    );
+    problems.range(
+        "worker.max_attempts",
+        u64::from(worker.max_attempts),
+        1..=1_000,
+    );
+    problems.range(
+        "worker.max_crashes",
+        u64::from(worker.max_crashes),
+        1..=1_000,
+    );
+    problems.range(
+        "worker.overlimit_rest_ms",
+        u64::from(worker.overlimit_rest_ms),
+        1..=24 * HOUR,
+    );
+    problems.range(
+        "worker.reach_out_rest_ms",
+        u64::from(worker.reach_out_rest_ms),
+        1..=24 * HOUR,
+    );
+    problems.range("worker.backoff_base_ms", worker.backoff_base_ms, 1..=HOUR);
+    problems.range(
+        "worker.backoff_max_ms",
+        worker.backoff_max_ms,
+        worker.backoff_base_ms.max(1)..=24 * HOUR,
+    );
+    problems.range("worker.drain_timeout_ms", worker.drain_timeout_ms, 0..=HOUR);
+    if !matches!(worker.whatsapp.version.len(), 0 | 3) {
+        problems.add(
+            "worker.whatsapp.version",
+            "must be three numbers, or empty for the library's own",
+        );
+    }
+}

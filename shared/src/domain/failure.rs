@@ -1,0 +1,39 @@
+//! Why a send failed, as its sender is told.
+
+use serde::{Deserialize, Serialize};
+
+/// The error of a failed outbox entry: in its record, its event and the 502 of a synchronous send.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SendFailure {
+    /// A stable code: `refused`, `expired`, `attempts_exhausted`, `worker_crashed`,
+    /// `session_logged_out`, `session_deleted`, `invalid_message`.
+    pub code: String,
+    /// For people.
+    pub message: String,
+    /// WhatsApp's own code, when it was WhatsApp that refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wa_code: Option<u16>,
+}
+
+impl SendFailure {
+    /// A failure without a code of WhatsApp's.
+    #[must_use]
+    pub fn new(code: &str, message: impl Into<String>) -> Self {
+        Self {
+            code: code.to_owned(),
+            message: message.into(),
+            wa_code: None,
+        }
+    }
+
+    /// WhatsApp's server refused the message with this code.
+    #[must_use]
+    pub fn refused(wa_code: u16) -> Self {
+        Self {
+            code: "refused".to_owned(),
+            message: format!("WhatsApp refused the message with code {wa_code}"),
+            wa_code: Some(wa_code),
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! What the product is about, free of Redis and HTTP.
+
+mod content;
+mod failure;
+mod id;
+mod jid;
+mod known;
+mod session;
+mod status;
+
+pub use content::{Content, MessageContext, Poll, PollKey, PollSecret, Target, new_message_id};
+pub use failure::SendFailure;
+pub use id::{
+    ApiKeyId, EventId, InstallationId, InstanceId, InvalidId, OrganizationId, OutboxId, SessionId,
+    WorkerId,
+};
+pub use jid::{InvalidJid, Jid};
+pub use known::KnownMessage;
+pub use session::{
+    DEFAULT_RATE_PER_HOUR, DEFAULT_RATE_PER_MIN, Limits, Session, SessionStatus,
+    UnknownSessionStatus,
+};
+pub use status::{SendStatus, UnknownStatus};

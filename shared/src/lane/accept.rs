@@ -1,0 +1,271 @@
+//! Acceptance: one script, after which a send is durable.
+
+use redis::{AsyncCommands, ScriptInvocation, Value};
+use serde::{Deserialize, Serialize};
+
+use super::{Lanes, Retention, SessionRef, Window};
+use crate::clock::Millis;
+use crate::domain::{Content, InstanceId, Jid, OrganizationId, OutboxId, SendFailure, SendStatus};
+use crate::redis::keys::PARTITION;
+use crate::redis::{RedisFailure, unexpected};
+
+/// Whether the caller waits for WhatsApp's acknowledgement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// It waits.
+    Sync,
+    /// It is answered once the send is durable.
+    Async,
+}
+
+impl Mode {
+    /// The name on the wire and in Redis.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sync => "sync",
+            Self::Async => "async",
+        }
+    }
+}
+
+/// A client's idempotency key as Redis sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    /// SHA-256 of the key, in hex.
+    pub hash: String,
+    /// SHA-256 of the request it was first used with (route and content), in hex.
+    pub fingerprint: String,
+}
+
+/// A send that asks to be accepted.
+#[derive(Debug, Clone)]
+pub struct Acceptance {
+    /// The session that sends.
+    pub from: SessionRef,
+    /// Its id from now on.
+    pub id: OutboxId,
+    /// The WhatsApp message id that every attempt will carry.
+    pub wa_message_id: String,
+    /// The chat.
+    pub to: Jid,
+    /// What is sent.
+    pub content: Content,
+    /// Whether the caller waits.
+    pub mode: Mode,
+    /// The moment after which it fails as expired instead of being attempted.
+    pub expires_at: Millis,
+    /// Not before this moment; 0 = at once.
+    pub send_at: Millis,
+    /// The request's id, carried into events and log lines.
+    pub request_id: String,
+    /// The client's key, if it gave one.
+    pub idempotency: Option<IdempotencyKey>,
+    /// Where a settlement is to be reported, if somebody waits: the API process and a token.
+    pub waiter: Option<(InstanceId, String)>,
+    /// The greatest number of sends that may wait in the lane; 0 = nothing new is accepted, and
+    /// only the repeat of a known key is answered.
+    pub max_depth: u32,
+}
+
+/// What became of an [`Acceptance`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Accepted {
+    /// It is durable.
+    New {
+        /// `queued` or `scheduled`.
+        status: SendStatus,
+        /// When.
+        at: Millis,
+    },
+    /// The key was used before with the same request; this is that send.
+    Replayed(Replay),
+    /// The key was used before with another request. Nothing was changed.
+    KeyReused {
+        /// The send it was used for.
+        id: OutboxId,
+    },
+    /// The organization has no such session.
+    SessionNotFound,
+    /// A synchronous send, and the session is not connected.
+    NotConnected {
+        /// Where the session stands.
+        status: String,
+    },
+    /// A synchronous send, and the lane is paused.
+    Paused {
+        /// Whether an operator paused it; otherwise it rests by WhatsApp's wish.
+        by_operator: bool,
+        /// Until when, where that is known.
+        until: Option<Millis>,
+        /// Why.
+        reason: String,
+    },
+    /// A synchronous send to somebody never written to, while WhatsApp restricts that.
+    NewChatsHeld {
+        /// Until when.
+        until: Millis,
+    },
+    /// A synchronous send over the rate limit. Nothing was spent.
+    RateLimited {
+        /// The window that is exhausted.
+        window: Window,
+        /// When it would fit.
+        retry_after_ms: u64,
+    },
+    /// Too many sends wait.
+    LaneFull {
+        /// How many.
+        depth: u64,
+    },
+}
+
+/// The present result of a send accepted earlier under the same key.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Replay {
+    /// The original's id.
+    pub id: OutboxId,
+    /// The original's WhatsApp message id.
+    pub wa_message_id: String,
+    /// Its status now.
+    pub status: SendStatus,
+    /// Since when.
+    pub at: Millis,
+    /// How the original was sent.
+    pub mode: Mode,
+    /// Why it failed, if it did.
+    pub error: Option<SendFailure>,
+}
+
+impl Lanes {
+    /// Accepts a send, or says why not, in one atomic step.
+    ///
+    /// # Errors
+    /// When Redis does not answer; the send may then have been accepted, and a repeat with the
+    /// same idempotency key finds it.
+    pub async fn accept(
+        &self,
+        now: Millis,
+        acceptance: &Acceptance,
+    ) -> Result<Accepted, RedisFailure> {
+        let root = self.root(&acceptance.from.organization);
+        let mut call = self.scripts.accept.on(&root);
+        arguments(&mut call, now, &self.retention, acceptance)?;
+        let reply: Vec<Value> = self.run_durably(&call).await?;
+        parse(&reply).ok_or_else(|| unexpected("accept.lua"))
+    }
+
+    /// Whether an idempotency key was used before, by whichever request.
+    ///
+    /// # Errors
+    /// When Redis does not answer.
+    pub async fn knows_key(
+        &self,
+        organization: &OrganizationId,
+        key: &IdempotencyKey,
+    ) -> Result<bool, RedisFailure> {
+        let record = crate::redis::keys::key(
+            PARTITION,
+            &self.root(organization),
+            "idempotency",
+            &[&key.hash],
+        );
+        Ok(self.store.connection.clone().exists(record).await?)
+    }
+}
+
+fn json<T: Serialize>(value: &T) -> Result<String, RedisFailure> {
+    serde_json::to_string(value).map_err(|error| RedisFailure(std::io::Error::other(error).into()))
+}
+
+/// Adds the arguments of `accept.lua` to a call.
+pub(super) fn arguments(
+    call: &mut ScriptInvocation<'_>,
+    now: Millis,
+    retention: &Retention,
+    acceptance: &Acceptance,
+) -> Result<(), RedisFailure> {
+    let content = acceptance.content.sealed();
+    let body = json(content.as_ref())?;
+    let known = content.known(&acceptance.to, now.max(acceptance.send_at));
+    let known = known.as_ref().map_or_else(|| Ok(String::new()), json)?;
+    let quoted = content.context().and_then(|it| it.reply_to.as_deref());
+    let waiter = acceptance
+        .waiter
+        .as_ref()
+        .map_or_else(String::new, |(instance, token)| {
+            format!("{instance}/{token}")
+        });
+    let (hash, fingerprint) = acceptance.idempotency.as_ref().map_or(("", ""), |key| {
+        (key.hash.as_str(), key.fingerprint.as_str())
+    });
+    call.arg(now)
+        .arg(acceptance.from.session.as_str())
+        .arg(acceptance.id.as_str())
+        .arg(&acceptance.wa_message_id)
+        .arg(acceptance.to.as_str())
+        .arg(acceptance.content.kind())
+        .arg(body)
+        .arg(acceptance.mode.as_str())
+        .arg(acceptance.expires_at)
+        .arg(acceptance.send_at)
+        .arg(&acceptance.request_id)
+        .arg(hash)
+        .arg(fingerprint)
+        .arg(retention.idempotency_ms)
+        .arg(waiter)
+        .arg(acceptance.max_depth)
+        .arg(u8::from(acceptance.mode == Mode::Sync))
+        .arg(quoted.unwrap_or_default())
+        .arg(known);
+    Ok(())
+}
+
+pub(super) fn parse(reply: &[Value]) -> Option<Accepted> {
+    let text =
+        |index: usize| -> Option<String> { redis::from_redis_value_ref(reply.get(index)?).ok() };
+    Some(match text(0)?.as_str() {
+        "accepted" => Accepted::New {
+            status: text(3)?.parse().ok()?,
+            at: text(4)?.parse().ok()?,
+        },
+        "replayed" => Accepted::Replayed(Replay {
+            id: text(1)?.parse().ok()?,
+            wa_message_id: text(2)?,
+            status: text(3)?.parse().ok()?,
+            at: text(4)?.parse().ok()?,
+            mode: if text(5)? == "sync" {
+                Mode::Sync
+            } else {
+                Mode::Async
+            },
+            error: serde_json::from_str(&text(6)?).ok(),
+        }),
+        "key_reused" => Accepted::KeyReused {
+            id: text(1)?.parse().ok()?,
+        },
+        "session_not_found" => Accepted::SessionNotFound,
+        "not_connected" => Accepted::NotConnected { status: text(1)? },
+        "paused" => Accepted::Paused {
+            by_operator: text(1)? == "operator",
+            until: text(2)?.parse().ok().filter(|until| *until > 0),
+            reason: text(3)?,
+        },
+        "new_chats_held" => Accepted::NewChatsHeld {
+            until: text(1)?.parse().ok()?,
+        },
+        "rate_limited" => Accepted::RateLimited {
+            window: if text(1)? == "hour" {
+                Window::Hour
+            } else {
+                Window::Minute
+            },
+            retry_after_ms: text(2)?.parse().ok()?,
+        },
+        "lane_full" => Accepted::LaneFull {
+            depth: text(1)?.parse().ok()?,
+        },
+        _ => return None,
+    })
+}

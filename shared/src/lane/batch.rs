@@ -1,0 +1,39 @@
+//! Acceptance of many sends at once.
+
+use redis::Value;
+
+use super::Lanes;
+use super::accept::{Acceptance, Accepted, arguments, parse};
+use crate::clock::Millis;
+use crate::domain::OrganizationId;
+use crate::redis::{RedisFailure, unexpected};
+
+impl Lanes {
+    /// Accepts sends of one organization, in their order and in one atomic step: nothing of anybody
+    /// else comes between them, and either all outcomes hold or, where Redis does not answer, it is
+    /// as after [`accept`](Self::accept). Each send is decided by itself: one that is refused does
+    /// not hold up the others. A thousand of them keep Redis busy for some tens of milliseconds.
+    ///
+    /// # Errors
+    /// When Redis does not answer; the sends may then have been accepted.
+    pub async fn accept_all(
+        &self,
+        now: Millis,
+        organization: &OrganizationId,
+        acceptances: &[Acceptance],
+    ) -> Result<Vec<Accepted>, RedisFailure> {
+        if acceptances.is_empty() {
+            return Ok(Vec::new());
+        }
+        let root = self.root(organization);
+        let mut call = self.scripts.accept_all.on(&root);
+        for acceptance in acceptances {
+            arguments(&mut call, now, &self.retention, acceptance)?;
+        }
+        let replies: Vec<Vec<Value>> = self.run_durably(&call).await?;
+        let parsed: Option<Vec<Accepted>> = replies.iter().map(|reply| parse(reply)).collect();
+        parsed
+            .filter(|parsed| parsed.len() == acceptances.len())
+            .ok_or_else(|| unexpected("accept_all.lua"))
+    }
+}

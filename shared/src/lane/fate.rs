@@ -1,0 +1,235 @@
+//! What changes a send besides its owner's turns: receipts, cancelling, retrying, time.
+
+use super::{Epoch, LaneError, Lanes, SessionRef, Stale};
+use crate::clock::Millis;
+use crate::domain::{OutboxId, SendFailure, SendStatus};
+use crate::redis::{RedisFailure, unexpected};
+
+/// What a recipient reports of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReceiptStatus {
+    /// A device has it.
+    Delivered,
+    /// It was read.
+    Read,
+    /// It was played.
+    Played,
+}
+
+impl ReceiptStatus {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Read => "read",
+            Self::Played => "played",
+        }
+    }
+}
+
+/// What a recipient reports of one message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Receipt<'a> {
+    /// What became of it.
+    pub status: ReceiptStatus,
+    /// When.
+    pub at: Millis,
+    /// Who tells.
+    pub sender: &'a str,
+    /// The message.
+    pub wa_message_id: &'a str,
+}
+
+/// What became of a wish to cancel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cancelled {
+    /// It will not be sent.
+    Done,
+    /// The session has no such entry.
+    NotFound,
+    /// It may already be with WhatsApp.
+    InFlight,
+    /// It had ended before, with this status.
+    AlreadyTerminal(String),
+}
+
+/// What became of a wish to try a failed send once more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Retried {
+    /// It waits again.
+    Queued,
+    /// The session has no such entry.
+    NotFound,
+    /// It has not failed; this is its status.
+    NotFailed(SendStatus),
+    /// Too many sends wait.
+    LaneFull {
+        /// How many.
+        depth: u64,
+    },
+}
+
+impl Lanes {
+    /// Moves messages on by a recipient's receipt; returns how many changed.
+    ///
+    /// # Errors
+    /// [`LaneError::Stale`] when the session has a new owner.
+    pub async fn receipt(
+        &self,
+        now: Millis,
+        owner: (&SessionRef, Epoch),
+        status: ReceiptStatus,
+        at: Millis,
+        sender: &str,
+        wa_message_ids: &[String],
+    ) -> Result<u64, LaneError> {
+        let receipts: Vec<Receipt<'_>> = wa_message_ids
+            .iter()
+            .map(|wa_message_id| Receipt {
+                status,
+                at,
+                sender,
+                wa_message_id,
+            })
+            .collect();
+        self.receipts(now, owner, &receipts).await
+    }
+
+    /// Moves messages on by several receipts in one step, in their order; returns how many status
+    /// changes they made. Repeating it is harmless.
+    ///
+    /// # Errors
+    /// [`LaneError::Stale`] when the session has a new owner: nothing was changed.
+    pub async fn receipts(
+        &self,
+        now: Millis,
+        owner: (&SessionRef, Epoch),
+        receipts: &[Receipt<'_>],
+    ) -> Result<u64, LaneError> {
+        let (from, epoch) = owner;
+        let root = self.root(&from.organization);
+        let mut call = self.scripts.receipt.on(&root);
+        call.arg(now).arg(from.session.as_str()).arg(epoch.0);
+        for receipt in receipts {
+            call.arg(receipt.status.as_str())
+                .arg(receipt.at)
+                .arg(receipt.sender)
+                .arg(receipt.wa_message_id);
+        }
+        let reply: Vec<redis::Value> = self.run(&call).await?;
+        match reply.as_slice() {
+            [_] => Err(Stale.into()),
+            [_, moved] => Ok(redis::from_redis_value_ref(moved).map_err(redis::RedisError::from)?),
+            _ => Err(unexpected("receipt.lua").into()),
+        }
+    }
+
+    /// Cancels a send that still waits.
+    ///
+    /// # Errors
+    /// When Redis does not answer.
+    pub async fn cancel(
+        &self,
+        now: Millis,
+        from: &SessionRef,
+        id: &OutboxId,
+    ) -> Result<Cancelled, RedisFailure> {
+        let root = self.root(&from.organization);
+        let mut call = self.scripts.cancel.on(&root);
+        call.arg(now).arg(from.session.as_str()).arg(id.as_str());
+        let reply: Vec<String> = self.run_durably(&call).await?;
+        let mut reply = reply.into_iter();
+        match (reply.next().as_deref(), reply.next()) {
+            (Some("cancelled"), _) => Ok(Cancelled::Done),
+            (Some("not_found"), _) => Ok(Cancelled::NotFound),
+            (Some("in_flight"), _) => Ok(Cancelled::InFlight),
+            (Some("already_terminal"), Some(status)) => Ok(Cancelled::AlreadyTerminal(status)),
+            _ => Err(unexpected("cancel.lua")),
+        }
+    }
+
+    /// Queues a failed send once more, at the end of its chat and under its WhatsApp message id. It
+    /// fails as expired at `expires_at` if it still waits then; at most `max_depth` sends may wait.
+    ///
+    /// # Errors
+    /// When Redis does not answer.
+    pub async fn retry(
+        &self,
+        now: Millis,
+        from: &SessionRef,
+        id: &OutboxId,
+        expires_at: Millis,
+        max_depth: u32,
+    ) -> Result<Retried, RedisFailure> {
+        let root = self.root(&from.organization);
+        let mut call = self.scripts.retry.on(&root);
+        call.arg(now).arg(from.session.as_str()).arg(id.as_str());
+        call.arg(expires_at).arg(max_depth);
+        let reply: Vec<String> = self.run_durably(&call).await?;
+        let mut reply = reply.into_iter();
+        let (name, detail) = (reply.next(), reply.next().unwrap_or_default());
+        match name.as_deref() {
+            Some("queued") => Ok(Retried::Queued),
+            Some("not_found") => Ok(Retried::NotFound),
+            Some("not_failed") => {
+                let status = detail.parse().map_err(|_| unexpected("retry.lua"))?;
+                Ok(Retried::NotFailed(status))
+            }
+            Some("lane_full") => {
+                let depth = detail.parse().map_err(|_| unexpected("retry.lua"))?;
+                Ok(Retried::LaneFull { depth })
+            }
+            _ => Err(unexpected("retry.lua")),
+        }
+    }
+
+    /// Ends as expired what waited past its time, also in a lane that nobody owns. Returns how
+    /// many entries were looked at, at most `limit`.
+    ///
+    /// # Errors
+    /// When Redis does not answer.
+    pub async fn sweep(
+        &self,
+        now: Millis,
+        from: &SessionRef,
+        limit: u32,
+    ) -> Result<u64, RedisFailure> {
+        let root = self.root(&from.organization);
+        let mut call = self.scripts.sweep.on(&root);
+        call.arg(now).arg(from.session.as_str()).arg(limit);
+        self.run(&call).await
+    }
+
+    /// Ends all that waits in a lane as failed, because its session is gone. Returns how many.
+    ///
+    /// # Errors
+    /// [`LaneError::Stale`] when the session has a new owner, whose sends these now are. When Redis
+    /// does not answer some may have been ended, and a repeat ends the rest.
+    pub async fn abandon(
+        &self,
+        now: Millis,
+        owner: (&SessionRef, Epoch),
+        failure: &SendFailure,
+    ) -> Result<u64, LaneError> {
+        const BATCH: u32 = 200;
+        let (from, epoch) = owner;
+        let root = self.root(&from.organization);
+        let mut total = 0;
+        loop {
+            let mut call = self.scripts.abandon.on(&root);
+            call.arg(now)
+                .arg(from.session.as_str())
+                .arg(json(failure))
+                .arg(BATCH)
+                .arg(epoch.0);
+            match self.run::<i64>(&call).await? {
+                0 => return Ok(total),
+                ended => total += u64::try_from(ended).map_err(|_| Stale)?,
+            }
+        }
+    }
+}
+
+pub(super) fn json(failure: &SendFailure) -> String {
+    // A struct of strings and a number always has a JSON form.
+    serde_json::to_string(failure).unwrap_or_default()
+}

@@ -1,0 +1,32 @@
+-- Moves sent messages on by what their recipient reported. A receipt tells of all that came
+-- before it: one for a message whose acknowledgement was lost settles it as sent first.
+-- KEYS  1 partition root
+-- ARGV  1 now (ms)  2 session  3 epoch  then four for each message, in the order in which they were
+--       told: status (delivered | read | played), time of the receipt (ms), sender JID, WhatsApp
+--       message id
+-- Replies  {stale} or {moved, number of status changes}
+local sid = ARGV[2]
+if not owns(sid, ARGV[3]) then return { 'stale' } end
+load_lane(sid)
+local moved = 0
+for i = 4, #ARGV, 4 do
+  local status, time, sender = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+  local id = redis.call('HGET', K.by_wa_id(sid), ARGV[i + 3])
+  local entry = id and load_entry(id)
+  -- Nobody can have received what was never attempted.
+  if entry and RANK[entry.status] >= RANK.sending and RANK[entry.status] < RANK[status] then
+    if entry.status == 'sending' then
+      local flew = redis.call('HDEL', K.flying(sid), id) == 1
+      if not flew then stop_waiting(entry) end
+      move(entry, 'sent', time, '')
+      leave_chat(entry, flew)
+    end
+    if RANK[status] > RANK.delivered and RANK[entry.status] < RANK.delivered then
+      move(entry, 'delivered', time, '', sender)
+    end
+    move(entry, status, time, '', sender)
+    moved = moved + 1
+  end
+end
+save_and_wake()
+return { 'moved', moved }

@@ -1,0 +1,185 @@
+//! Lanes: the queue of each session, from acceptance to settlement.
+//!
+//! ```text
+//!  accept ─▶ [chat A: 1 4 7]  [chat B: 2 3]  [chat C: 5]      waiting, each chat in its order
+//!                │ ready: heads by urgency, then order of acceptance
+//!  claim  ─▶ in flight: 1 2 5                                  one of a chat at a time
+//!                │
+//!  settle ─▶ sent │ retry (back-off at the head) │ release (place kept) │ dead (dead letter)
+//! ```
+//!
+//! Three counts end a send: *attempts* that failed, *owners* that vanished one after the other with
+//! it in flight ([`CrashPolicy`]), and its time to live. Waiting, a hand-over, a lost answer and an
+//! owner that was merely cut off count nothing.
+//!
+//! Settling and the next claim are one call, a *turn*: a busy lane costs its owner one round trip
+//! for a whole batch. An owner that found nothing ready is woken by the step that changes that.
+//!
+//! Each step is one Lua script over the organization's partition, so what it says and what it
+//! tells (the event) can not part. Every step by a worker carries its epoch and is refused when
+//! that is stale. The scripts' heads in `lua/` list arguments and replies.
+
+mod accept;
+mod batch;
+mod budget;
+mod claim;
+mod dead;
+mod fate;
+mod gauge;
+mod hold;
+mod outbox;
+mod turn;
+
+use crate::domain::{OrganizationId, SessionId};
+use crate::messages::INDEX;
+use crate::redis::{LuaScript, RedisFailure, Store, script};
+
+pub use accept::{Acceptance, Accepted, IdempotencyKey, Mode, Replay};
+pub use budget::{Budget, Exceeded, RateState, Share, Window};
+pub use claim::{Claim, ClaimedSend, CrashPolicy, Recovered};
+pub use fate::{Cancelled, Receipt, ReceiptStatus, Retried};
+pub use gauge::Gauge;
+pub use hold::{Hold, Scope};
+pub(crate) use outbox::read_history;
+pub use outbox::{OutboxEntry, OutboxFilter, StatusChange};
+pub use turn::{Attempt, Settled, Settlement, Turn};
+
+/// A fencing token: how often the session has changed hands. It only grows (law 3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Epoch(pub u64);
+
+/// The caller no longer owns the session: its epoch is stale, and nothing was changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the session has a new owner")]
+pub struct Stale;
+
+/// Why a step of an owner did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum LaneError {
+    /// The epoch is stale.
+    #[error(transparent)]
+    Stale(#[from] Stale),
+    /// Redis did not answer, or not as expected. The step may have happened.
+    #[error(transparent)]
+    Redis(#[from] RedisFailure),
+}
+
+impl From<redis::RedisError> for LaneError {
+    fn from(error: redis::RedisError) -> Self {
+        Self::Redis(RedisFailure(error))
+    }
+}
+
+/// How long things are kept (`[retention]` of the configuration).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retention {
+    /// Events, in milliseconds.
+    pub events_ms: u64,
+    /// Outbox entries after their last change, in milliseconds. At least `idempotency_ms`, since
+    /// the repeat of a key is answered from the entry.
+    pub outbox_ms: u64,
+    /// Idempotency keys after their first use, in milliseconds.
+    pub idempotency_ms: u64,
+    /// What a session remembers of messages it sent and saw, in milliseconds.
+    pub messages_ms: u64,
+    /// Of how many messages, at most, a session remembers it.
+    pub messages: u32,
+}
+
+/// A session and the place where its records are.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SessionRef {
+    /// Whose it is.
+    pub organization: OrganizationId,
+    /// Which one.
+    pub session: SessionId,
+}
+
+/// The scripts of the lanes, bound to a Redis.
+#[derive(Debug, Clone)]
+pub struct Lanes {
+    store: Store,
+    retention: Retention,
+    scripts: std::sync::Arc<Scripts>,
+}
+
+#[derive(Debug)]
+struct Scripts {
+    accept: LuaScript,
+    accept_all: LuaScript,
+    gauge: LuaScript,
+    turn: LuaScript,
+    recover: LuaScript,
+    receipt: LuaScript,
+    survived: LuaScript,
+    cancel: LuaScript,
+    retry: LuaScript,
+    pause: LuaScript,
+    sweep: LuaScript,
+    abandon: LuaScript,
+}
+
+impl Lanes {
+    /// The lanes behind `store`.
+    #[must_use]
+    pub fn new(store: Store, retention: Retention) -> Self {
+        let settings = crate::redis::settings(&store.keys, &retention);
+        let make = |source: &str| {
+            LuaScript::partition(&[&settings, include_str!("lua/entry.lua"), source])
+        };
+        let accept = [INDEX, include_str!("lua/accept.lua")].join("\n");
+        let accept_all = [
+            INDEX,
+            "local function accept(ARGV)",
+            include_str!("lua/accept.lua"),
+            "end",
+            include_str!("lua/accept_all.lua"),
+        ]
+        .join("\n");
+        let scripts = Scripts {
+            accept: make(&accept),
+            accept_all: make(&accept_all),
+            gauge: make(include_str!("lua/gauge.lua")),
+            turn: make(include_str!("lua/turn.lua")),
+            recover: make(include_str!("lua/recover.lua")),
+            receipt: make(include_str!("lua/receipt.lua")),
+            survived: make(include_str!("lua/survived.lua")),
+            retry: make(include_str!("lua/retry.lua")),
+            cancel: make(include_str!("lua/cancel.lua")),
+            pause: make(include_str!("lua/pause.lua")),
+            sweep: make(include_str!("lua/sweep.lua")),
+            abandon: make(include_str!("lua/abandon.lua")),
+        };
+        Self {
+            store,
+            retention,
+            scripts: std::sync::Arc::new(scripts),
+        }
+    }
+
+    /// The Redis behind the lanes.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    fn root(&self, organization: &OrganizationId) -> String {
+        self.store.keys.partition(organization)
+    }
+
+    async fn run<T: redis::FromRedisValue>(
+        &self,
+        call: &redis::ScriptInvocation<'_>,
+    ) -> Result<T, RedisFailure> {
+        Ok(script::run(&self.store.connection, call).await?)
+    }
+
+    /// For what a caller is promised once it returns.
+    async fn run_durably<T: redis::FromRedisValue>(
+        &self,
+        call: &redis::ScriptInvocation<'_>,
+    ) -> Result<T, RedisFailure> {
+        Ok(script::run_durably(&self.store.connection, call).await?)
+    }
+}

@@ -1,0 +1,53 @@
+-- Shared by the scripts that write or read a session's message index.
+-- Included after the key prelude (R, K) and the settings (MESSAGE_RETENTION, ms; MESSAGE_PAGES, and
+-- MESSAGE_PAGE records on each).
+--
+-- The index is a row of pages, `messageId -> record` (JSON, see domain/known.rs), of which only
+-- the newest is written to. It needs no second structure in order of time: a page that is full, or
+-- has been open for a share of the retention, is followed by another; the page that this makes one
+-- too many is dropped whole, and each page expires by itself. So a session keeps at most
+-- MESSAGE_PAGES * MESSAGE_PAGE records, none for much longer than MESSAGE_RETENTION.
+
+local PAGE_SPAN = math.ceil(MESSAGE_RETENTION / (MESSAGE_PAGES - 1))
+
+-- The page to write to: its number, and whether it was just begun.
+local function open_page(session, now)
+  local v = redis.call('HMGET', K.lane(session), 'page', 'pageAt')
+  local page, moment = tonumber(v[1] or 0), tonumber(now)
+  if page > 0 and moment - tonumber(v[2]) < PAGE_SPAN
+    and redis.call('HLEN', K.messages(session, page)) < MESSAGE_PAGE then
+    return page, false
+  end
+  page = page + 1
+  redis.call('HSET', K.lane(session), 'page', page, 'pageAt', now)
+  if page > MESSAGE_PAGES then
+    redis.call('UNLINK', K.messages(session, page - MESSAGE_PAGES))
+  end
+  return page, true
+end
+
+-- Keeps a record. The first of an id stays: others can not choose an id to hide a message.
+local function remember(session, page, begun, id, record)
+  local key = K.messages(session, page)
+  redis.call('HSETNX', key, id, record)
+  if begun then
+    redis.call('PEXPIRE', key, string.format('%.0f', MESSAGE_RETENTION + PAGE_SPAN))
+  end
+end
+
+-- The record of an id in a chat ('' = any, this account's own before others'), or nil.
+local function recall(session, id, chat)
+  local newest = tonumber(redis.call('HGET', K.lane(session), 'page') or 0)
+  local found
+  for page = newest, math.max(1, newest - MESSAGE_PAGES + 1), -1 do
+    local record = redis.call('HGET', K.messages(session, page), id)
+    if record then
+      local message = cjson.decode(record)
+      if chat == '' and not message.s or message.c == chat or message.a == chat then
+        return record, message
+      end
+      if chat == '' and not found then found = { record, message } end
+    end
+  end
+  if found then return found[1], found[2] end
+end

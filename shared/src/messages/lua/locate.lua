@@ -1,0 +1,37 @@
+-- Finds the message that an operation is about.
+-- KEYS  1 partition root
+-- ARGV  1 session  2 message id  3 chat JID ('' = any)
+--       4 sha256 of the operation's idempotency key ('' = none)
+--       5 with the whole content, as far as it is kept: 1 | 0
+-- Replies
+--   {session_not_found}
+--   {key_known}  the key was used before: what counts is what it was used for
+--   {unknown}
+--   {found, record (JSON), status history of our send ('' = not ours, or taken by retention),
+--    our send's body or the told event's payload (JSON; '' = not asked for, or not kept),
+--    our number's JID, our LID}
+local sid, id, idem = ARGV[1], ARGV[2], ARGV[4]
+local session = redis.call('HMGET', K.session(sid), 'status', 'desired', 'waJid', 'waLid')
+if not session[1] or session[2] == 'deleted' then return { 'session_not_found' } end
+if idem ~= '' and redis.call('EXISTS', K.idempotency(idem)) == 1 then return { 'key_known' } end
+
+local record, message = recall(sid, id, ARGV[3])
+if not record then return { 'unknown' } end
+local hist, content = '', ''
+if message.e then
+  if ARGV[5] == '1' then
+    local told = redis.call('XRANGE', K.events(), message.e, message.e)[1]
+    local fields = told and told[2] or {}
+    for i = 1, #fields, 2 do
+      if fields[i] == 'payload' then content = fields[i + 1] end
+    end
+  end
+else
+  local out = redis.call('HGET', K.by_wa_id(sid), id)
+  if out then
+    local v = redis.call('HMGET', K.outbox(out), 'hist', 'body')
+    hist = v[1] or ''
+    if ARGV[5] == '1' then content = v[2] or '' end
+  end
+end
+return { 'found', record, hist, content, session[3] or '', session[4] or '' }

@@ -1,0 +1,79 @@
+//! The one door to Redis: connections, keys and scripts.
+
+pub mod connection;
+pub mod keys;
+pub mod script;
+mod sentinel;
+pub mod subscription;
+
+pub use connection::{Connection, RedisConfig};
+pub use keys::Keys;
+pub use script::LuaScript;
+
+/// Redis did not do what was asked: unreachable, too slow, or a script that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("Redis: {0}")]
+pub struct RedisFailure(#[from] pub redis::RedisError);
+
+/// A connection together with the names of what lies behind it.
+#[derive(Debug, Clone)]
+pub struct Store {
+    /// The shared connection.
+    pub connection: Connection,
+    /// Makes keys under the installation's prefix.
+    pub keys: Keys,
+}
+
+impl Store {
+    /// Connects as configured.
+    ///
+    /// # Errors
+    /// When nothing answers at the configured address.
+    pub async fn open(config: &RedisConfig) -> Result<Self, RedisFailure> {
+        let connection = Connection::open(config).await?;
+        Ok(Self {
+            connection,
+            keys: Keys::new(config.prefix.as_str()),
+        })
+    }
+
+    /// Whether Redis answers at present.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn ping(&self) -> Result<(), RedisFailure> {
+        let answer: Result<String, _> = redis::cmd("PING")
+            .query_async(&mut self.connection.clone())
+            .await;
+        answer.map(|_| ()).map_err(RedisFailure)
+    }
+}
+
+/// How many pages a session's message index has, see `messages/lua/index.lua`.
+const MESSAGE_PAGES: u32 = 32;
+
+/// What the scripts of a partition begin with: the prefix for channel names, retentions, and the
+/// fence (`owns(session, epoch)`).
+#[must_use]
+pub fn settings(keys: &Keys, retention: &crate::lane::Retention) -> String {
+    format!(
+        "local PREFIX = '{}'\nlocal EVENT_RETENTION = {}\nlocal OUTBOX_RETENTION = {}\n\
+         local MESSAGE_RETENTION = {}\nlocal MESSAGE_PAGES = {}\nlocal MESSAGE_PAGE = {}\n{}",
+        keys.prefix(),
+        retention.events_ms,
+        retention.outbox_ms,
+        retention.messages_ms,
+        MESSAGE_PAGES,
+        retention.messages.div_ceil(MESSAGE_PAGES),
+        include_str!("lua/fence.lua"),
+    )
+}
+
+/// A reply that none of a script's documented outcomes explains: this crate's own mistake.
+pub(crate) fn unexpected(script: &'static str) -> RedisFailure {
+    RedisFailure(redis::RedisError::from((
+        redis::ErrorKind::UnexpectedReturnType,
+        "a script answered what its head does not list",
+        script.to_owned(),
+    )))
+}

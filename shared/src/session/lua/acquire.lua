@@ -1,0 +1,22 @@
+-- Makes a worker the owner of a session whose former owner is known to be gone.
+-- KEYS  1 partition root
+-- ARGV  1 now (ms)  2 session  3 worker  4 the owner that is known to be gone ('' = none)
+-- Replies
+--   {acquired, epoch}
+--   {held, owner}     somebody else was faster
+--   {unwanted}        it should not run; it has no owner now
+--   {gone}            there is no such session
+local now, sid, worker = ARGV[1], ARGV[2], ARGV[3]
+local key = K.session(sid)
+local record = redis.call('HMGET', key, 'desired', 'worker', 'status', 'logout')
+if not record[1] then return { 'gone' } end
+if (record[2] or '') ~= ARGV[4] then return { 'held', record[2] } end
+if record[1] == 'stopped' and record[4] ~= '1' then
+  if record[2] ~= '' then redis.call('HINCRBY', key, 'epoch', 1) end
+  redis.call('HSET', key, 'worker', '')
+  if record[3] ~= 'logged_out' then set_status(sid, now, 'stopped', '') end
+  return { 'unwanted' }
+end
+local epoch = redis.call('HINCRBY', key, 'epoch', 1)
+redis.call('HSET', key, 'worker', worker, 'updatedAt', now)
+return { 'acquired', epoch }

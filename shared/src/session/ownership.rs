@@ -1,0 +1,275 @@
+//! Owning a session: what only its owner may do, under its epoch.
+
+use redis::Value;
+
+use super::{Sessions, member};
+use crate::clock::Millis;
+use crate::domain::{KnownMessage, SessionStatus, WorkerId};
+use crate::lane::{Epoch, LaneError, SessionRef, Stale};
+use crate::redis::keys::{GLOBAL, key};
+use crate::redis::{RedisFailure, unexpected};
+
+/// How long a told inbound message is remembered, so that it is not told again.
+const INBOUND_MEMORY_MS: u64 = 7 * 24 * 3_600_000;
+
+/// What became of the wish to own a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Acquired {
+    /// It is the caller's, under this epoch.
+    Owned(Epoch),
+    /// Somebody else owns it.
+    Held(String),
+    /// It should not run.
+    Unwanted,
+    /// There is no such session.
+    Gone,
+}
+
+/// What the owner observed of its session.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// Its status now, and why, if it changed.
+    pub status: Option<(SessionStatus, String)>,
+    /// Fields of the record that changed (`waJid`, `waLid`, `qr`, `qrExpiresAt`, `logout`, …).
+    pub fields: Vec<(&'static str, String)>,
+    /// An event to tell besides `session.status`.
+    pub event: Option<ReportedEvent>,
+}
+
+/// An event of a session's own: `auth.qr`, `auth.code` and the like.
+#[derive(Debug, Clone)]
+pub struct ReportedEvent {
+    /// Its kind.
+    pub kind: &'static str,
+    /// Its payload, JSON.
+    pub payload: String,
+}
+
+/// An inbound message to be told once.
+#[derive(Debug, Clone)]
+pub struct InboundEvent {
+    /// What makes it the same message: chat, sender and id, joined by `|`.
+    pub identity: String,
+    /// The kind of event.
+    pub kind: &'static str,
+    /// Its payload, JSON.
+    pub payload: String,
+    /// Its WhatsApp id.
+    pub id: String,
+    /// What is remembered of it; nothing where it is about another message.
+    pub known: Option<KnownMessage>,
+}
+
+impl Sessions {
+    /// Tries to own a session whose former owner (`gone`, if it had one) is known to be gone.
+    ///
+    /// # Errors
+    /// When Redis does not answer. The session may then be the caller's by name; it is free again
+    /// once the caller is buried.
+    pub async fn acquire(
+        &self,
+        now: Millis,
+        of: &SessionRef,
+        worker: &WorkerId,
+        gone: Option<&WorkerId>,
+    ) -> Result<Acquired, RedisFailure> {
+        let root = self.root(of);
+        let mut call = self.scripts.acquire.on(&root);
+        call.arg(now).arg(of.session.as_str()).arg(worker.as_str());
+        call.arg(gone.map_or("", |gone| gone.as_str()));
+        let reply: Vec<Value> = self.run(&call).await?;
+        let name: String = text(&reply, 0)?;
+        Ok(match name.as_str() {
+            "acquired" => {
+                let epoch = Epoch(text(&reply, 1)?.parse().unwrap_or(0));
+                let global = self.store.keys.global();
+                let () = redis::pipe()
+                    .sadd(
+                        key(GLOBAL, &global, "owned", &[worker.as_str()]),
+                        member(of),
+                    )
+                    .srem(key(GLOBAL, &global, "free", &[]), member(of))
+                    .query_async(&mut self.store.connection.clone())
+                    .await?;
+                Acquired::Owned(epoch)
+            }
+            "held" => {
+                self.withdraw(of, false).await?;
+                Acquired::Held(text(&reply, 1)?)
+            }
+            "unwanted" | "gone" => {
+                self.withdraw(of, true).await?;
+                if name == "gone" {
+                    Acquired::Gone
+                } else {
+                    Acquired::Unwanted
+                }
+            }
+            _ => return Err(unexpected("acquire.lua")),
+        })
+    }
+
+    /// Takes back the hint that a session is free: its owner lives.
+    ///
+    /// # Errors
+    /// When Redis does not answer.
+    pub async fn withdraw_offer(&self, of: &SessionRef) -> Result<(), RedisFailure> {
+        self.withdraw(of, false).await
+    }
+
+    /// Takes a session from the workers' sets: from the free ones, or altogether.
+    async fn withdraw(&self, of: &SessionRef, altogether: bool) -> Result<(), RedisFailure> {
+        let global = self.store.keys.global();
+        let mut commands = redis::pipe();
+        commands.srem(key(GLOBAL, &global, "free", &[]), member(of));
+        if altogether {
+            commands.srem(key(GLOBAL, &global, "running", &[]), member(of));
+        }
+        let () = commands
+            .query_async(&mut self.store.connection.clone())
+            .await?;
+        Ok(())
+    }
+
+    /// Gives a session up. Where it should go on running, another worker may take it at once.
+    ///
+    /// # Errors
+    /// [`LaneError::Stale`] when it has a new owner already.
+    pub async fn release(
+        &self,
+        of: &SessionRef,
+        worker: &WorkerId,
+        epoch: Epoch,
+    ) -> Result<(), LaneError> {
+        let root = self.root(of);
+        let mut call = self.scripts.release.on(&root);
+        call.arg(of.session.as_str()).arg(epoch.0);
+        let reply: Vec<String> = self.run(&call).await?;
+        let global = self.store.keys.global();
+        let mut commands = redis::pipe();
+        commands.srem(
+            key(GLOBAL, &global, "owned", &[worker.as_str()]),
+            member(of),
+        );
+        let stale = reply.first().map(String::as_str) == Some("stale");
+        if !stale {
+            if reply.get(1).map(String::as_str) == Some("stopped") {
+                commands.srem(key(GLOBAL, &global, "running", &[]), member(of));
+            } else {
+                commands.sadd(key(GLOBAL, &global, "free", &[]), member(of));
+                commands.publish(self.store.keys.control_channel(), member(of));
+            }
+        }
+        let () = commands
+            .query_async(&mut self.store.connection.clone())
+            .await
+            .map_err(RedisFailure)?;
+        if stale { Err(Stale.into()) } else { Ok(()) }
+    }
+
+    /// Writes down what the owner observed, and tells it, in one step.
+    ///
+    /// # Errors
+    /// [`LaneError::Stale`] when the session has a new owner: nothing was changed.
+    pub async fn report(
+        &self,
+        now: Millis,
+        owner: (&SessionRef, Epoch),
+        report: &Report,
+    ) -> Result<(), LaneError> {
+        let (of, epoch) = owner;
+        let root = self.root(of);
+        let mut call = self.scripts.report.on(&root);
+        let (status, reason) = report.status.as_ref().map_or(("", ""), |(status, reason)| {
+            (status.as_str(), reason.as_str())
+        });
+        let (kind, payload) = report
+            .event
+            .as_ref()
+            .map_or(("", ""), |event| (event.kind, event.payload.as_str()));
+        call.arg(now)
+            .arg(of.session.as_str())
+            .arg(epoch.0)
+            .arg(status)
+            .arg(reason);
+        call.arg(kind).arg(payload);
+        for (name, value) in &report.fields {
+            call.arg(*name).arg(value);
+        }
+        fenced(&self.run::<Vec<String>>(&call).await?)
+    }
+
+    /// Tells inbound messages, each at most once; returns how many were new.
+    ///
+    /// # Errors
+    /// [`LaneError::Stale`] when the session has a new owner: nothing was told.
+    pub async fn tell_inbound(
+        &self,
+        now: Millis,
+        owner: (&SessionRef, Epoch),
+        messages: &[InboundEvent],
+    ) -> Result<u64, LaneError> {
+        let (of, epoch) = owner;
+        let root = self.root(of);
+        let mut call = self.scripts.inbound.on(&root);
+        call.arg(now)
+            .arg(of.session.as_str())
+            .arg(epoch.0)
+            .arg(INBOUND_MEMORY_MS);
+        for message in messages {
+            call.arg(&message.identity)
+                .arg(message.kind)
+                .arg(&message.payload)
+                .arg(&message.id);
+            let known = message.known.as_ref().map(serde_json::to_string);
+            // A struct of texts and numbers always has a JSON form.
+            call.arg(known.and_then(Result::ok).unwrap_or_default());
+        }
+        let reply: Vec<Value> = self.run(&call).await?;
+        match reply.as_slice() {
+            [_, told] => Ok(redis::from_redis_value_ref(told).map_err(redis::RedisError::from)?),
+            _ => Err(Stale.into()),
+        }
+    }
+
+    /// Removes the record of a deleted session.
+    ///
+    /// # Errors
+    /// [`LaneError::Stale`] when the session has a new owner.
+    pub async fn remove(
+        &self,
+        of: &SessionRef,
+        worker: &WorkerId,
+        epoch: Epoch,
+    ) -> Result<(), LaneError> {
+        let root = self.root(of);
+        let mut call = self.scripts.remove.on(&root);
+        call.arg(of.session.as_str()).arg(epoch.0);
+        fenced(&self.run::<Vec<String>>(&call).await?)?;
+        let global = self.store.keys.global();
+        let () = redis::pipe()
+            .srem(
+                key(GLOBAL, &global, "owned", &[worker.as_str()]),
+                member(of),
+            )
+            .srem(key(GLOBAL, &global, "free", &[]), member(of))
+            .srem(key(GLOBAL, &global, "running", &[]), member(of))
+            .hdel(key(GLOBAL, &global, "directory", &[]), of.session.as_str())
+            .query_async(&mut self.store.connection.clone())
+            .await
+            .map_err(RedisFailure)?;
+        Ok(())
+    }
+}
+
+fn fenced(reply: &[String]) -> Result<(), LaneError> {
+    match reply.first().map(String::as_str) {
+        Some("stale") | None => Err(Stale.into()),
+        Some(_) => Ok(()),
+    }
+}
+
+fn text(reply: &[Value], index: usize) -> Result<String, RedisFailure> {
+    let value = reply.get(index).ok_or_else(|| unexpected("acquire.lua"))?;
+    Ok(redis::from_redis_value_ref(value).map_err(redis::RedisError::from)?)
+}

@@ -1,0 +1,92 @@
+//! A session's record as it is kept.
+
+use std::collections::HashMap;
+
+use crate::clock::Millis;
+use crate::domain::{Limits, Session, SessionStatus};
+use crate::lane::{Epoch, SessionRef};
+
+/// What is wanted of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Desired {
+    /// That a worker runs it.
+    Running,
+    /// That nobody does.
+    Stopped,
+    /// That it is removed; it is no longer shown.
+    Deleted,
+}
+
+impl Desired {
+    pub(super) fn parse(text: &str) -> Self {
+        match text {
+            "running" => Self::Running,
+            "deleted" => Self::Deleted,
+            _ => Self::Stopped,
+        }
+    }
+}
+
+/// A session's record: what the contract shows, and what its owner needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionRecord {
+    /// What the contract shows.
+    pub session: Session,
+    /// What is wanted of it.
+    pub desired: Desired,
+    /// How often a restart was wished for.
+    pub restarts: u64,
+    /// Whether a logout was wished for and has not happened yet.
+    pub logout: bool,
+    /// The present fencing token.
+    pub epoch: Epoch,
+}
+
+/// A QR code that waits to be scanned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QrCode {
+    /// What the QR code says.
+    pub code: String,
+    /// When it is replaced by another.
+    pub expires_at: Millis,
+}
+
+impl SessionRecord {
+    pub(super) fn parse(of: &SessionRef, fields: &HashMap<String, String>) -> Option<Self> {
+        let text = |name: &str| fields.get(name).filter(|value| !value.is_empty()).cloned();
+        let number = |name: &str| fields.get(name).and_then(|value| value.parse::<u64>().ok());
+        let rate = |name: &str, default: u32| {
+            fields
+                .get(name)
+                .and_then(|value| value.parse().ok())
+                .unwrap_or(default)
+        };
+        let default = Limits::default();
+        let session = Session {
+            id: of.session.clone(),
+            organization_id: of.organization.clone(),
+            label: text("label").unwrap_or_default(),
+            status: fields.get("status")?.parse::<SessionStatus>().ok()?,
+            wa_jid: text("waJid"),
+            wa_lid: text("waLid"),
+            limits: Limits {
+                rate_per_min: rate("ratePerMin", default.rate_per_min),
+                rate_per_hour: rate("ratePerHour", default.rate_per_hour),
+            },
+            auto_read: text("autoRead").as_deref() == Some("1"),
+            presence_typing: text("presenceTyping").as_deref() == Some("1"),
+            paused: text("paused").as_deref() == Some("1"),
+            worker: text("worker").and_then(|id| id.parse().ok()),
+            last_error: text("lastError"),
+            created_at: fields.get("createdAt")?.parse().ok()?,
+            updated_at: fields.get("updatedAt")?.parse().ok()?,
+        };
+        Some(Self {
+            session,
+            desired: Desired::parse(fields.get("desired")?),
+            restarts: number("restarts").unwrap_or(0),
+            logout: text("logout").as_deref() == Some("1"),
+            epoch: Epoch(number("epoch").unwrap_or(0)),
+        })
+    }
+}

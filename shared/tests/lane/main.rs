@@ -1,0 +1,11 @@
+//! The lane's scripts against a real Redis.
+
+mod world;
+
+mod accepting;
+mod claiming;
+mod crashing;
+mod holding;
+mod messages;
+mod model;
+mod settling;

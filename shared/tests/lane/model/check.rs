@@ -1,0 +1,495 @@
+//! Steps done to the scripts and to the model, and compared.
+
+use std::collections::BTreeMap;
+
+use gateway_shared::clock::Millis;
+use gateway_shared::domain::{OutboxId, SendFailure, SendStatus};
+use gateway_shared::lane::{
+    Acceptance, Accepted, Attempt, Cancelled, Claim, Epoch, LaneError, Mode, ReceiptStatus,
+    Retried, Scope, Settled, Settlement, Turn,
+};
+use gateway_shared::redis::{LuaScript, script};
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+use super::laws::{Laws, forward};
+use super::state::{CHATS, Entry, Model};
+use super::steps::{End, Gone, Step};
+use crate::world::{CRASHES, DAY, World, failure, jid, key_of};
+
+const MAX_ATTEMPTS: u32 = 3;
+
+/// A case under way.
+pub(crate) struct Check<'a> {
+    pub(crate) model: Model,
+    pub(crate) world: &'a mut World,
+    pub(crate) audit: &'a LuaScript,
+    pub(crate) laws: Laws,
+    /// Idempotency keys in use: fingerprint and send.
+    pub(crate) keys: BTreeMap<u8, (u8, OutboxId)>,
+}
+
+type Outcome = Result<(), TestCaseError>;
+
+impl Check<'_> {
+    /// Takes a step, and compares.
+    pub(crate) async fn take(&mut self, step: &Step) -> Outcome {
+        match step {
+            Step::Accept { .. } => self.accept(step).await?,
+            Step::Turn { ends, most } => {
+                let settlements = self.settlements(ends);
+                self.turn(settlements, Some(*most)).await?;
+            }
+            Step::LostClaim { most } => self.lose_claim(*most).await?,
+            Step::TakeOver(gone) => self.take_over(*gone).await?,
+            Step::RetryFailed { of } => self.retry_failed(of).await?,
+            Step::HoldNewChats { millis } => self.hold_new_chats(*millis).await,
+            Step::Receipt { of, status } => self.receipt(of, *status).await?,
+            Step::Cancel { of } => self.cancel(of).await?,
+            Step::Pause { operator, millis } => self.pause(*operator, *millis).await,
+            Step::Advance { millis } => {
+                self.world.advance(*millis);
+                self.model.now += millis;
+            }
+            Step::Sweep => {
+                let (now, from) = (self.world.now(), &self.world.from);
+                self.world.lanes.sweep(now, from, 100).await.unwrap();
+                self.model.expire();
+            }
+            Step::Abandon => {
+                let gone = SendFailure::new("session_logged_out", "gone");
+                let (now, owner) = (self.world.now(), self.world.owner());
+                self.world.lanes.abandon(now, owner, &gone).await.unwrap();
+                for index in self.model.flying.clone() {
+                    self.model.end(index, &[SendStatus::Failed]);
+                }
+                for index in self.model.waiting_by_expiry() {
+                    self.model.end(index, &[SendStatus::Failed]);
+                }
+                self.laws.all_landed();
+            }
+        }
+        self.compare(step).await
+    }
+
+    async fn compare(&self, step: &Step) -> Outcome {
+        let root = self.world.root();
+        let mut call = self.audit.on(&root);
+        call.arg(self.world.from.session.as_str()).arg(CHATS.len());
+        for name in CHATS {
+            call.arg(jid(name));
+        }
+        for name in CHATS {
+            call.arg(name);
+        }
+        for entry in &self.model.entries {
+            call.arg(entry.id.as_str());
+        }
+        let (text, due): (String, String) = script::run(&self.world.store.connection, &call)
+            .await
+            .unwrap();
+        prop_assert_eq!(text, self.model.text(), "after {:?}", step);
+        // What falls due must never be later than the lane says.
+        if let Some(first) = self.model.due() {
+            let due: Millis = due.parse().unwrap_or(Millis::MAX);
+            prop_assert!(
+                due <= first,
+                "due {} but told {} after {:?}",
+                first,
+                due,
+                step
+            );
+        }
+        Ok(())
+    }
+
+    async fn accept(&mut self, step: &Step) -> Outcome {
+        let Step::Accept {
+            chat,
+            sync,
+            ttl,
+            delay,
+            key,
+        } = step
+        else {
+            return Ok(());
+        };
+        let now = self.world.now();
+        let send = Acceptance {
+            expires_at: now + ttl,
+            send_at: if *delay > 0 { now + delay } else { 0 },
+            mode: if *sync { Mode::Sync } else { Mode::Async },
+            idempotency: key
+                .and_then(|(key, print)| key_of(&format!("k{key}"), &format!("f{print}"))),
+            ..self.world.send(CHATS[*chat])
+        };
+        let accepted = self.world.try_accept(&send).await;
+        if let Some((key, print)) = key
+            && let Some((used, id)) = self.keys.get(key)
+        {
+            let right = match &accepted {
+                Accepted::KeyReused { id: original } => used != print && original == id,
+                Accepted::Replayed(replay) => used == print && replay.id == *id,
+                _ => false,
+            };
+            prop_assert!(right, "{:?} for a key in use", accepted);
+            return Ok(());
+        }
+        let cells = self.model.cells(*chat);
+        let fits = !sync || self.model.budget.available(now, cells) == Ok(cells);
+        let paused = *sync && self.model.paused_until().is_some();
+        let held = *sync && self.model.is_held(*chat);
+        match accepted {
+            Accepted::New { .. } => prop_assert!(fits && !paused && !held),
+            Accepted::Paused { .. } => {
+                prop_assert!(paused);
+                return Ok(());
+            }
+            Accepted::NewChatsHeld { .. } => {
+                prop_assert!(held && !paused);
+                return Ok(());
+            }
+            Accepted::RateLimited { .. } => {
+                prop_assert!(!fits && !paused && !held);
+                return Ok(());
+            }
+            other => prop_assert!(false, "{:?}", other),
+        }
+        if let Some((key, print)) = key {
+            self.keys.insert(*key, (*print, send.id.clone()));
+        }
+        self.model.accept(Entry {
+            id: send.id,
+            wa: send.wa_message_id,
+            chat: *chat,
+            urgent: *sync,
+            seq: 0,
+            attempts: 0,
+            expires: send.expires_at,
+            send_at: send.send_at,
+            history: Vec::new(),
+            suspects: Vec::new(),
+        });
+        Ok(())
+    }
+
+    /// Ends for some of what is in flight, each once.
+    fn settlements(&self, ends: &[(Index, End)]) -> Vec<(usize, Attempt)> {
+        let mut flying: Vec<_> = self.model.flying.iter().copied().collect();
+        let mut chosen = Vec::new();
+        for (which, end) in ends {
+            if flying.is_empty() {
+                break;
+            }
+            let index = flying.swap_remove(which.index(flying.len()));
+            let now = self.world.now();
+            let attempt = match end {
+                End::Sent => Attempt::Sent(now),
+                End::Retry(wait) => Attempt::Retry(now + wait, failure()),
+                End::Release => Attempt::Release,
+                End::Dead => Attempt::Dead(failure()),
+            };
+            chosen.push((index, attempt));
+        }
+        chosen
+    }
+
+    /// A turn of the owner. `most` = `None` claims nothing.
+    async fn turn(&mut self, ends: Vec<(usize, Attempt)>, most: Option<u32>) -> Outcome {
+        let now = self.world.now();
+        let want = most.unwrap_or(0);
+        let most = most.map(|_| self.model.budget.available(now, want).unwrap_or(0));
+        let shares = self.model.budget.shares(now);
+        let settlements: Vec<_> = ends
+            .iter()
+            .map(|(index, attempt)| Settlement {
+                id: self.model.entries[*index].id.clone(),
+                attempt: attempt.clone(),
+            })
+            .collect();
+        let claim = most.map(|most| Claim { most, shares });
+        let owner = self.world.owner();
+        let turn = self
+            .world
+            .lanes
+            .turn(now, owner, MAX_ATTEMPTS, &settlements, claim);
+        let turn = turn.await.unwrap();
+
+        let mut settled = Vec::new();
+        for (index, attempt) in ends {
+            self.laws.landed(&self.model.entries[index].id);
+            match attempt {
+                Attempt::Sent(_) => self.model.end(index, &[SendStatus::Sent]),
+                Attempt::Dead(_) => self.model.end(index, &[SendStatus::Failed]),
+                Attempt::Release => self.model.release(index),
+                Attempt::Retry(at, _) => self.model.retry(index, at, MAX_ATTEMPTS),
+            }
+            let dead = self.model.entries[index].status() == SendStatus::Failed;
+            settled.push(if dead { Settled::Dead } else { Settled::Done });
+        }
+        prop_assert_eq!(&turn.settled, &settled);
+        if let Some(most) = most {
+            self.model.fall_due();
+            let claimed = self.model.claim(most);
+            self.model
+                .budget
+                .spend(now, u32::try_from(claimed.len()).unwrap());
+            self.claimed(&turn, &claimed)?;
+            prop_assert!(
+                turn.next_due.is_none_or(|due| due > now),
+                "the owner would spin"
+            );
+        }
+        prop_assert_eq!(turn.more, self.model.is_ready());
+        prop_assert_eq!(turn.in_flight, self.model.flying.len() as u64);
+        prop_assert_eq!(turn.paused_until, self.model.paused_until());
+        Ok(())
+    }
+
+    fn claimed(&mut self, turn: &Turn, expected: &[usize]) -> Outcome {
+        let ids: Vec<_> = turn.sends.iter().map(|send| &send.id).collect();
+        let expected_ids: Vec<_> = expected
+            .iter()
+            .map(|i| &self.model.entries[*i].id)
+            .collect();
+        prop_assert_eq!(ids, expected_ids);
+        for (send, index) in turn.sends.iter().zip(expected) {
+            let entry = &self.model.entries[*index];
+            prop_assert_eq!(send.attempt, entry.attempts);
+            prop_assert_eq!(&send.wa_message_id, &entry.wa);
+            let place = usize::try_from(entry.seq).unwrap();
+            let limits = self.model.limits;
+            self.laws
+                .claimed(self.world.now(), send.to.as_str(), &send.id, place, limits)?;
+        }
+        Ok(())
+    }
+
+    async fn lose_claim(&mut self, most: u32) -> Outcome {
+        let now = self.world.now();
+        let known = self.model.flying.clone();
+        let busy: Vec<_> = known
+            .iter()
+            .map(|i| self.model.entries[*i].id.clone())
+            .collect();
+        let most = self.model.budget.available(now, most).unwrap_or(0);
+        let shares = self.model.budget.shares(now);
+        let lost = self
+            .world
+            .lanes
+            .claim(now, self.world.owner(), Claim { most, shares });
+        lost.await.unwrap();
+        let recovered = self
+            .world
+            .lanes
+            .recover(now, self.world.owner(), CRASHES, &busy)
+            .await
+            .unwrap();
+        self.model.fall_due();
+        let claimed = self.model.claim(most);
+        self.model
+            .budget
+            .spend(now, u32::try_from(claimed.len()).unwrap());
+        prop_assert_eq!(recovered.returned, claimed.len() as u64);
+        prop_assert_eq!(recovered.rate, self.model.budget.state());
+        for index in claimed {
+            self.model.release(index);
+        }
+        Ok(())
+    }
+
+    async fn take_over(&mut self, gone: Gone) -> Outcome {
+        let old = self.world.epoch;
+        if matches!(gone, Gone::Parted) {
+            self.world.set("parted", old.0).await;
+        }
+        let recovered = self.world.recover().await;
+        self.stale(old).await?;
+        prop_assert_eq!(recovered.returned, self.model.flying.len() as u64);
+        prop_assert_eq!(recovered.rate, self.model.budget.state());
+        let mut dead = 0;
+        for index in self.model.flying.clone() {
+            // Law 5: whoever parted in order is no witness, and costs nothing.
+            if matches!(gone, Gone::Parted) {
+                self.model.release(index);
+            } else {
+                let most = CRASHES.most as usize;
+                self.model.vanished(index, old.0, most);
+            }
+            dead += u64::from(self.model.entries[index].status() == SendStatus::Failed);
+        }
+        prop_assert_eq!(recovered.dead, dead);
+        self.laws.all_landed();
+        if matches!(gone, Gone::CutOff) {
+            let lanes = &self.world.lanes;
+            lanes.survived(&self.world.from, old).await.unwrap();
+            self.model.survived(old.0);
+        }
+        Ok(())
+    }
+
+    async fn retry_failed(&mut self, of: &Index) -> Outcome {
+        if self.model.entries.is_empty() {
+            return Ok(());
+        }
+        let index = of.index(self.model.entries.len());
+        let status = self.model.entries[index].status();
+        let (now, from) = (self.world.now(), &self.world.from);
+        let (id, expires) = (&self.model.entries[index].id, now + DAY);
+        let retried = self.world.lanes.retry(now, from, id, expires, 10_000).await;
+        if status == SendStatus::Failed {
+            prop_assert_eq!(retried.unwrap(), Retried::Queued);
+            self.model.retry_failed(index, expires);
+        } else {
+            prop_assert_eq!(retried.unwrap(), Retried::NotFailed(status));
+        }
+        Ok(())
+    }
+
+    async fn hold_new_chats(&mut self, millis: Millis) {
+        let (now, owner) = (self.world.now(), self.world.owner());
+        let lanes = &self.world.lanes;
+        let hold = lanes.rest(now, owner, Scope::NewChats, now + millis, "test");
+        hold.await.unwrap();
+        self.model.new_chats_until = now + millis;
+    }
+
+    /// Law 3: whatever the old owner does is refused. That nothing changed is seen by comparing.
+    async fn stale(&self, old: Epoch) -> Outcome {
+        let (now, lanes) = (self.world.now(), &self.world.lanes);
+        let owner = (&self.world.from, old);
+        let settlements: Vec<_> = self
+            .model
+            .flying
+            .iter()
+            .map(|index| Settlement {
+                id: self.model.entries[*index].id.clone(),
+                attempt: Attempt::Sent(now),
+            })
+            .collect();
+        let claim = Some(Claim {
+            most: 3,
+            shares: Default::default(),
+        });
+        let turn = lanes
+            .turn(now, owner, MAX_ATTEMPTS, &settlements, claim)
+            .await;
+        prop_assert!(matches!(turn, Err(LaneError::Stale(_))));
+        let recovered = lanes.recover(now, owner, CRASHES, &[]).await;
+        prop_assert!(matches!(recovered, Err(LaneError::Stale(_))));
+        Ok(())
+    }
+
+    async fn receipt(&mut self, of: &Index, status: ReceiptStatus) -> Outcome {
+        if self.model.entries.is_empty() {
+            return Ok(());
+        }
+        let index = of.index(self.model.entries.len());
+        let wa = vec![self.model.entries[index].wa.clone()];
+        let (now, owner) = (self.world.now(), self.world.owner());
+        let moved = self
+            .world
+            .lanes
+            .receipt(now, owner, status, now, "1@lid", &wa);
+        let moved = moved.await.unwrap();
+        let before = self.model.entries[index].status();
+        let to = match status {
+            ReceiptStatus::Delivered => SendStatus::Delivered,
+            ReceiptStatus::Read => SendStatus::Read,
+            ReceiptStatus::Played => SendStatus::Played,
+        };
+        let rank = |status: SendStatus| status as u8;
+        let moves = rank(before) >= rank(SendStatus::Sending) && rank(before) < rank(to);
+        prop_assert_eq!(moved, u64::from(moves));
+        if moves {
+            let mut statuses = vec![SendStatus::Sent, SendStatus::Delivered, to];
+            statuses.dedup();
+            statuses.retain(|status| rank(*status) > rank(before));
+            self.laws.landed(&self.model.entries[index].id);
+            self.model.end(index, &statuses);
+        }
+        Ok(())
+    }
+
+    async fn cancel(&mut self, of: &Index) -> Outcome {
+        if self.model.entries.is_empty() {
+            return Ok(());
+        }
+        let index = of.index(self.model.entries.len());
+        let entry = &self.model.entries[index];
+        let status = entry.status();
+        let (now, from) = (self.world.now(), &self.world.from);
+        let cancelled = self.world.lanes.cancel(now, from, &entry.id).await.unwrap();
+        let expected = match status {
+            SendStatus::Scheduled | SendStatus::Queued => Cancelled::Done,
+            SendStatus::Sending => Cancelled::InFlight,
+            other => Cancelled::AlreadyTerminal(other.to_string()),
+        };
+        prop_assert_eq!(&cancelled, &expected);
+        if cancelled == Cancelled::Done {
+            self.model.end(index, &[SendStatus::Cancelled]);
+        }
+        Ok(())
+    }
+
+    async fn pause(&mut self, operator: bool, millis: Millis) {
+        let until = if millis > 0 {
+            self.world.now() + millis
+        } else {
+            0
+        };
+        let (now, lanes, from) = (self.world.now(), &self.world.lanes, &self.world.from);
+        if !operator {
+            let rest = lanes.rest(now, self.world.owner(), Scope::All, until, "test");
+            rest.await.unwrap();
+            self.model.owner_pause = until;
+        } else if until > 0 {
+            let pause = lanes.pause(now, from, Some(until), "test");
+            assert!(pause.await.unwrap());
+            self.model.operator_pause = until;
+        } else {
+            assert!(lanes.resume(now, from).await.unwrap());
+            self.model.resume();
+        }
+    }
+
+    /// Lets everything end: nothing may be left behind (laws 1 and 5).
+    pub(crate) async fn drain(&mut self) -> Outcome {
+        self.pause(true, 0).await;
+        let mut rounds = 0;
+        loop {
+            let ends: Vec<_> = self.model.flying.iter().copied().collect();
+            let now = self.world.now();
+            let ends = ends
+                .into_iter()
+                .map(|index| (index, Attempt::Sent(now)))
+                .collect();
+            self.turn(ends, Some(3)).await?;
+            if self.model.flying.is_empty() && self.model.waiting().is_empty() {
+                return self.compare(&Step::Sweep).await;
+            }
+            // Far enough for every delay, and for one more send of the slowest budget.
+            self.world.advance(720_000);
+            self.model.now += 720_000;
+            rounds += 1;
+            prop_assert!(rounds < 200, "something never ends: {}", self.model.text());
+        }
+    }
+
+    /// Law 6: the events tell each entry's history, in order.
+    pub(crate) async fn tell(&self) -> Outcome {
+        let mut told: BTreeMap<String, Vec<SendStatus>> = BTreeMap::new();
+        for event in self.world.events().await {
+            let id = event["outboxId"].as_str().unwrap().to_owned();
+            let status = event["status"].as_str().unwrap().parse().unwrap();
+            told.entry(id).or_default().push(status);
+        }
+        prop_assert_eq!(told.len(), self.model.entries.len());
+        for entry in &self.model.entries {
+            let told = &told[entry.id.as_str()];
+            prop_assert_eq!(told, &entry.history);
+            forward(told)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,218 @@
+//! (b) Completed sends: one worker against a plain loop of sends, at the same sandbox.
+//!
+//! The plain side: as many whatsapp-rust clients as there are sessions, in a process of their own,
+//! each sending one message after the other and awaiting the server's acknowledgement of each; all
+//! clients at once. The gateway's side: the same number of messages from as many sessions waits in
+//! the lanes, which are paused until a moment; from that moment until the last `sent` event is
+//! written, the worker claims, encrypts, sends, awaits the acknowledgement and settles, with all
+//! that goes through Redis. The receipts that the peers send in between are part of both sides.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use futures_util::{StreamExt, TryStreamExt};
+use gateway_shared::clock::{Millis, SystemClock};
+use gateway_shared::config::Config;
+use gateway_shared::domain::{Content, Jid, MessageContext, OutboxId, new_message_id};
+use gateway_shared::lane::{Acceptance, Accepted, Lanes, Mode, SessionRef};
+use gateway_shared::redis::keys::{PARTITION, key};
+use serde::Serialize;
+
+use crate::figures::Duel;
+use crate::plain::TEXT;
+use crate::plan::Plan;
+use crate::stage::Stage;
+
+/// People written to; every session writes to all of them in turn.
+const PEERS: usize = 16;
+/// Acceptances under way while the lanes are filled.
+const FILLING_AT_ONCE: usize = 64;
+/// How often the lanes are looked at while they empty.
+const GLANCE: Duration = Duration::from_millis(100);
+/// How long a round may take.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Completed sends a second, for one number of sessions.
+#[derive(Debug, Serialize)]
+pub(crate) struct Measured {
+    /// Sessions of the worker, and plain clients.
+    pub(crate) sessions: usize,
+    /// Messages of a round, over all sessions.
+    pub(crate) messages: usize,
+    /// Sends a second.
+    #[serde(flatten)]
+    pub(crate) rates: Duel,
+    /// Gateway over plain loop.
+    pub(crate) ratio: f64,
+}
+
+/// Measures all of it.
+///
+/// # Errors
+/// When a part does not start or a send fails.
+pub(crate) async fn measure(plan: &Plan) -> Result<Vec<Measured>> {
+    let mut stage = Stage::start().await?;
+    let peers = stage.peers(PEERS).await?;
+    let lanes = Lanes::new(stage.store.clone(), Config::defaults()?.retention);
+    let mut all = Vec::new();
+    for &(sessions, messages) in &plan.sending {
+        stage.grow(sessions).await?;
+        let each = messages / sessions;
+        // The first message to a person costs a handshake; both sides have made it before.
+        stage.plain.send(sessions, PEERS, &peers).await?;
+        gateway_rate(&stage, &lanes, sessions, PEERS, &peers).await?;
+        let mut rates = Duel::default();
+        for _ in 0..plan.rounds {
+            stage.calm().await?;
+            rates
+                .gateway
+                .push(gateway_rate(&stage, &lanes, sessions, each, &peers).await?);
+            stage.calm().await?;
+            rates
+                .plain
+                .push(stage.plain.send(sessions, each, &peers).await?.0);
+        }
+        let ratio = rates.ratio();
+        all.push(Measured {
+            sessions,
+            messages: each * sessions,
+            rates,
+            ratio,
+        });
+    }
+    stage.end();
+    Ok(all)
+}
+
+/// Fills the lanes of the first `sessions` sessions with `each` messages and lets the worker
+/// empty them; sends a second.
+pub(crate) async fn gateway_rate(
+    stage: &Stage,
+    lanes: &Lanes,
+    sessions: usize,
+    each: usize,
+    peers: &[String],
+) -> Result<f64> {
+    let sessions = &stage.sessions()[..sessions];
+    let total = sessions.len() * each;
+    // Longer than the filling takes, also on a slow machine.
+    let begin = SystemClock::local() + 500 + i64::try_from(total / 3)?;
+    for session in sessions {
+        let now = SystemClock::local();
+        lanes.pause(now, session, Some(begin), "bench").await?;
+    }
+    let chats: Vec<Jid> = peers
+        .iter()
+        .map(|peer| peer.parse())
+        .collect::<Result<_, _>>()?;
+    let sends = (0..each).flat_map(|number| {
+        let chats = &chats;
+        sessions.iter().enumerate().map(move |(place, session)| {
+            acceptance(session, &chats[(place + number) % chats.len()])
+        })
+    });
+    futures_util::stream::iter(sends)
+        .map(|send| async move {
+            let accepted = lanes.accept(SystemClock::local(), &send).await?;
+            ensure!(
+                matches!(accepted, Accepted::New { .. }),
+                "not accepted: {accepted:?}"
+            );
+            Ok(())
+        })
+        .buffer_unordered(FILLING_AT_ONCE)
+        .try_collect::<Vec<()>>()
+        .await?;
+    ensure!(
+        SystemClock::local() < begin,
+        "the lanes could not be filled in time"
+    );
+    wait_until_empty(stage, sessions).await?;
+    let end = last_sent(stage, sessions, begin, total).await?;
+    Ok(total as f64 / ((end - begin) as f64 / 1_000.0))
+}
+
+fn acceptance(from: &SessionRef, to: &Jid) -> Acceptance {
+    let now = SystemClock::local();
+    Acceptance {
+        from: from.clone(),
+        id: OutboxId::generate(now),
+        wa_message_id: new_message_id(),
+        to: to.clone(),
+        content: Content::Text {
+            text: TEXT.to_owned(),
+            context: MessageContext::default(),
+        },
+        mode: Mode::Async,
+        expires_at: now + 3_600_000,
+        send_at: 0,
+        request_id: "bench".to_owned(),
+        idempotency: None,
+        waiter: None,
+        max_depth: u32::MAX,
+    }
+}
+
+async fn wait_until_empty(stage: &Stage, sessions: &[SessionRef]) -> Result<()> {
+    let mut look = redis::pipe();
+    for SessionRef {
+        organization,
+        session,
+    } in sessions
+    {
+        let root = stage.store.keys.partition(organization);
+        let name = |family| key(PARTITION, &root, family, &[session.as_str()]);
+        look.hget(name("lane"), "depth").hlen(name("flying"));
+    }
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let left: Vec<Option<u64>> = look
+            .query_async(&mut stage.store.connection.clone())
+            .await?;
+        if left.iter().all(|count| count.unwrap_or(0) == 0) {
+            return Ok(());
+        }
+        ensure!(
+            Instant::now() < deadline,
+            "the lanes do not become empty: {left:?}"
+        );
+        tokio::time::sleep(GLANCE).await;
+    }
+}
+
+/// When the last of `total` sends since `begin` was told to be sent, by Redis' clock.
+async fn last_sent(
+    stage: &Stage,
+    sessions: &[SessionRef],
+    begin: Millis,
+    total: usize,
+) -> Result<Millis> {
+    let organization = &sessions.first().context("no sessions")?.organization;
+    let root = stage.store.keys.partition(organization);
+    let mut range = redis::cmd("XRANGE");
+    range
+        .arg(key(PARTITION, &root, "events", &[]))
+        .arg(begin)
+        .arg("+");
+    let events: Vec<(String, Vec<String>)> = range
+        .query_async(&mut stage.store.connection.clone())
+        .await?;
+    let mut tally: BTreeMap<String, usize> = BTreeMap::new();
+    let mut last = begin;
+    for (id, fields) in &events {
+        let payload = fields.iter().find(|field| field.starts_with('{'));
+        let Some(payload) = payload else { continue };
+        let payload: serde_json::Value = serde_json::from_str(payload)?;
+        let status = payload["status"].as_str().unwrap_or_default();
+        *tally.entry(status.to_owned()).or_default() += 1;
+        if status == "sent" {
+            last = id.split('-').next().unwrap_or_default().parse()?;
+        }
+    }
+    ensure!(
+        tally.get("sent") == Some(&total),
+        "{total} sends, and these statuses since they may leave: {tally:?}"
+    );
+    Ok(last)
+}

@@ -1,0 +1,159 @@
+//! What the sandbox, the event log and the outboxes say.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use gateway_tests::client::{ApiClient, Event, EventStream, LedgerEntry, PeerMessage};
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+
+use crate::stage::{PREFIX, Stage};
+
+/// Statuses of a send that is not settled.
+const OPEN: [&str; 3] = ["scheduled", "queued", "sending"];
+
+/// All that can be known from the outside.
+#[derive(Debug)]
+pub struct Evidence {
+    /// By organization, in the order of the stage.
+    pub tenants: Vec<TenantEvidence>,
+    /// What the server accepted of each session's phone, in order.
+    pub ledger: HashMap<String, Vec<LedgerEntry>>,
+    /// What each peer's phone shows, in order.
+    pub shown: HashMap<String, Vec<PeerMessage>>,
+    /// Writes of former owners that Redis refused.
+    pub refused: u64,
+}
+
+/// What one organization can see.
+#[derive(Debug)]
+pub struct TenantEvidence {
+    /// Its event log.
+    pub events: Vec<Event>,
+    /// What somebody saw who followed its events through all that happened.
+    pub followed: Vec<Event>,
+    /// The outboxes of its sessions.
+    pub outbox: HashMap<String, Vec<Value>>,
+}
+
+impl Evidence {
+    /// Gathers it, from everything as it is now.
+    ///
+    /// # Errors
+    /// When a part does not answer.
+    pub async fn gather(stage: &Stage, followers: &[EventStream]) -> Result<Self> {
+        let (mut tenants, mut ledger, mut shown) = (Vec::new(), HashMap::new(), HashMap::new());
+        let admin = stage.admin();
+        for (tenant, follower) in stage.tenants.iter().zip(followers) {
+            let api = api(stage, &tenant.key.secret)?;
+            let mut outbox = HashMap::new();
+            for session in &tenant.sessions {
+                let (id, phone) = (&session.paired.id, &session.paired.phone);
+                outbox.insert(id.clone(), api.whole_outbox(id).await?);
+                ledger.insert(phone.clone(), admin.ledger(phone).await?);
+            }
+            for peer in &tenant.peers {
+                shown.insert(peer.phone.clone(), admin.messages(&peer.phone).await?);
+            }
+            let events = api.event_log(follower.began()).await?;
+            tenants.push(TenantEvidence {
+                events,
+                followed: follower.seen(),
+                outbox,
+            });
+        }
+        Ok(Self {
+            tenants,
+            ledger,
+            shown,
+            refused: refused(stage).await?,
+        })
+    }
+
+    /// Stanzas that the server accepted.
+    #[must_use]
+    pub fn copies(&self) -> usize {
+        self.ledger.values().map(Vec::len).sum()
+    }
+
+    /// Sends that were accepted.
+    #[must_use]
+    pub fn accepted(&self) -> usize {
+        let outboxes = self
+            .tenants
+            .iter()
+            .flat_map(|tenant| tenant.outbox.values());
+        outboxes.map(Vec::len).sum()
+    }
+}
+
+fn api(stage: &Stage, key: &str) -> Result<ApiClient> {
+    let api = stage.apis.first().context("no API")?;
+    Ok(api.process.client(key))
+}
+
+/// Waits until nothing waits any more; says how many sends still do at the end of `limit`.
+///
+/// # Errors
+/// When a part does not answer.
+pub async fn drain(stage: &Stage, limit: Duration) -> Result<usize> {
+    let deadline = Instant::now() + limit;
+    loop {
+        let mut waiting = 0;
+        for tenant in &stage.tenants {
+            let api = api(stage, &tenant.key.secret)?;
+            for session in &tenant.sessions {
+                for status in OPEN {
+                    let path = format!(
+                        "/sessions/{}/outbox?status={status}&limit=200",
+                        session.paired.id
+                    );
+                    let page = api.get(&path).await?.expect(200)?;
+                    waiting += page.at("data").as_array().map_or(0, Vec::len);
+                }
+            }
+        }
+        if waiting == 0 || Instant::now() > deadline {
+            return Ok(waiting);
+        }
+        sleep(Duration::from_millis(250)).await;
+    }
+}
+
+/// The product's own count of refusals: in the partitions, and in the fences of the key material.
+async fn refused(stage: &Stage) -> Result<u64> {
+    let mut connection = stage.redis.connect().await?;
+    let mut refused = 0;
+    for tenant in &stage.tenants {
+        let partition = format!("{PREFIX}:{{{}}}:refused", tenant.key.organization);
+        let count: Option<u64> = redis::cmd("GET")
+            .arg(partition)
+            .query_async(&mut connection)
+            .await?;
+        refused += count.unwrap_or(0);
+        for session in &tenant.sessions {
+            let fence = format!("{PREFIX}:{{{}}}:fence", session.paired.id);
+            let count: Option<u64> = redis::cmd("HGET")
+                .arg(&fence)
+                .arg("refused")
+                .query_async(&mut connection)
+                .await?;
+            refused += count.unwrap_or(0);
+            let epoch: Option<String> = redis::cmd("HGET")
+                .arg(&fence)
+                .arg("epoch")
+                .query_async(&mut connection)
+                .await?;
+            if epoch.is_none() {
+                bail!("{fence} has no epoch: the names of the keys have changed");
+            }
+        }
+    }
+    Ok(refused)
+}
+
+/// The number in a JID (`1555:3@s.whatsapp.net`).
+pub(super) fn number(jid: &str) -> &str {
+    jid.split([':', '@']).next().unwrap_or_default()
+}

@@ -1,0 +1,93 @@
+//! What became of it: evidence from every side, and what does not agree.
+
+mod budget;
+mod evidence;
+mod order;
+mod sends;
+mod statuses;
+
+use serde::Serialize;
+
+pub use evidence::{Evidence, TenantEvidence, drain};
+
+use crate::clients::Journal;
+use crate::stage::Stage;
+
+/// What must not be, each told in words.
+#[derive(Debug, Default)]
+pub struct Violations {
+    /// Acknowledged, and neither shown to its peer nor visibly refused; or written by a peer and
+    /// not told.
+    pub lost: Vec<String>,
+    /// Shown under more than one id, or told more than once.
+    pub duplicated: Vec<String>,
+    /// Left in another order than it was accepted in, within a chat.
+    pub misordered: Vec<String>,
+    /// Seen by somebody of another organization.
+    pub wrong_tenant: Vec<String>,
+    /// Statuses that are missing, repeated, or out of order.
+    pub status_errors: Vec<String>,
+    /// Sends over a session's limit.
+    pub budget_exceeded: Vec<String>,
+}
+
+/// How many there are of each.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// See [`Violations::lost`], and so on.
+    pub lost: usize,
+    #[expect(missing_docs, reason = "as the field of the same name in `Violations`")]
+    pub duplicated: usize,
+    #[expect(missing_docs, reason = "as the field of the same name in `Violations`")]
+    pub misordered: usize,
+    #[expect(missing_docs, reason = "as the field of the same name in `Violations`")]
+    pub wrong_tenant: usize,
+    #[expect(missing_docs, reason = "as the field of the same name in `Violations`")]
+    pub status_errors: usize,
+    #[expect(missing_docs, reason = "as the field of the same name in `Violations`")]
+    pub budget_exceeded: usize,
+}
+
+impl Violations {
+    /// Compares all that is known.
+    #[must_use]
+    pub fn find(stage: &Stage, journal: &Journal, evidence: &Evidence) -> Self {
+        let mut found = Self::default();
+        sends::check(stage, journal, evidence, &mut found);
+        order::check(stage, evidence, &mut found);
+        statuses::check(stage, journal, evidence, &mut found);
+        budget::check(stage, evidence, &mut found);
+        found.wrong_tenant.extend(journal.leaks.iter().cloned());
+        found
+    }
+
+    /// How many there are of each.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        Counts {
+            lost: self.lost.len(),
+            duplicated: self.duplicated.len(),
+            misordered: self.misordered.len(),
+            wrong_tenant: self.wrong_tenant.len(),
+            status_errors: self.status_errors.len(),
+            budget_exceeded: self.budget_exceeded.len(),
+        }
+    }
+
+    /// All of them, one a line.
+    #[must_use]
+    pub fn listing(&self) -> Vec<String> {
+        let kinds = [
+            ("lost", &self.lost),
+            ("duplicated", &self.duplicated),
+            ("misordered", &self.misordered),
+            ("wrong tenant", &self.wrong_tenant),
+            ("status error", &self.status_errors),
+            ("budget exceeded", &self.budget_exceeded),
+        ];
+        kinds
+            .into_iter()
+            .flat_map(|(kind, all)| all.iter().map(move |one| format!("{kind}: {one}")))
+            .collect()
+    }
+}

@@ -1,0 +1,153 @@
+//! Lost, duplicated, at the wrong address.
+
+use std::collections::{HashMap, HashSet};
+
+use serde_json::Value;
+
+use super::evidence::number;
+use super::{Evidence, Violations};
+use crate::clients::Journal;
+use crate::plan::REFUSED_FOR_GOOD;
+use crate::stage::Stage;
+
+pub(super) fn check(stage: &Stage, journal: &Journal, evidence: &Evidence, out: &mut Violations) {
+    acknowledged(journal, evidence, out);
+    for tenant in &evidence.tenants {
+        for entry in tenant.outbox.values().flatten() {
+            fate(entry, journal, evidence, out);
+        }
+    }
+    shown(stage, evidence, out);
+    heard(stage, journal, evidence, out);
+}
+
+/// What was acknowledged is there, once.
+fn acknowledged(journal: &Journal, evidence: &Evidence, out: &mut Violations) {
+    let known: Vec<HashMap<&str, &str>> = evidence
+        .tenants
+        .iter()
+        .map(|tenant| {
+            let entries = tenant.outbox.values().flatten();
+            entries
+                .map(|entry| (text(entry, "outboxId"), text(entry, "waMessageId")))
+                .collect()
+        })
+        .collect();
+    for sent in &journal.sent {
+        for (outbox, message) in &sent.acknowledged {
+            match known[sent.tenant].get(outbox.as_str()) {
+                None => out.lost.push(format!("{outbox} ({}) is gone", sent.text)),
+                Some(other) if other != message => {
+                    let problem = format!("{outbox} was acknowledged as {message}, is {other}");
+                    out.duplicated.push(problem);
+                }
+                Some(_) => {}
+            }
+        }
+        let distinct: HashSet<_> = sent.acknowledged.iter().collect();
+        if distinct.len() > 1 {
+            let problem = format!("one key, several sends: {} {distinct:?}", sent.text);
+            out.duplicated.push(problem);
+        }
+    }
+}
+
+/// Every entry of an outbox was shown to its peer, or was refused for a reason we gave.
+fn fate(entry: &Value, journal: &Journal, evidence: &Evidence, out: &mut Violations) {
+    let (id, message) = (text(entry, "outboxId"), text(entry, "waMessageId"));
+    let peer = number(text(entry, "chatJid"));
+    let shown = evidence.shown.get(peer);
+    let is_shown = shown.is_some_and(|all| all.iter().any(|one| one.id == message));
+    let status = text(entry, "status");
+    match status {
+        "sent" | "delivered" | "read" | "played" => {
+            if !is_shown {
+                out.lost
+                    .push(format!("{id} is {status}, and {peer} never saw {message}"));
+            }
+        }
+        "failed" => {
+            if entry["error"]["waCode"] != REFUSED_FOR_GOOD {
+                out.lost.push(format!("{id} failed: {}", entry["error"]));
+            } else if is_shown {
+                let problem = format!("{id} is failed, and {peer} was shown {message}");
+                out.status_errors.push(problem);
+            }
+        }
+        "cancelled" => {
+            if !journal.cancelled.contains(id) {
+                out.lost
+                    .push(format!("{id} was cancelled, and nobody asked for it"));
+            } else if is_shown {
+                let problem = format!("{id} is cancelled, and {peer} was shown {message}");
+                out.status_errors.push(problem);
+            }
+        }
+        _ => out.lost.push(format!("{id} is still {status}: {entry}")),
+    }
+}
+
+/// What peers were shown was meant for them, and no text came under two ids.
+fn shown(stage: &Stage, evidence: &Evidence, out: &mut Violations) {
+    for tenant in &stage.tenants {
+        for peer in &tenant.peers {
+            let mut ids: HashMap<&str, HashSet<&str>> = HashMap::new();
+            for message in evidence.shown.get(&peer.phone).into_iter().flatten() {
+                ids.entry(message.text()).or_default().insert(&message.id);
+                let mut parts = message.text().split('|');
+                let (session, to) = (parts.next(), parts.next());
+                let from = number(&message.from);
+                let meant = tenant
+                    .sessions
+                    .iter()
+                    .any(|s| Some(s.paired.id.as_str()) == session && s.paired.phone == from);
+                if !meant || to != Some(&peer.phone) {
+                    let problem = format!("{} was shown {}", peer.phone, message.text());
+                    out.wrong_tenant.push(problem);
+                }
+            }
+            for (text, ids) in ids {
+                if ids.len() > 1 {
+                    out.duplicated.push(format!("{text} was shown as {ids:?}"));
+                }
+            }
+        }
+    }
+}
+
+/// What peers wrote was told, once, and to the right organization.
+fn heard(stage: &Stage, journal: &Journal, evidence: &Evidence, out: &mut Violations) {
+    let mut told: HashMap<(&str, &str), usize> = HashMap::new();
+    for (tenant, seen) in stage.tenants.iter().zip(&evidence.tenants) {
+        for event in &seen.events {
+            let own = tenant
+                .sessions
+                .iter()
+                .any(|s| s.paired.id == event.session());
+            if !own || event.0["organization"] != tenant.key.organization.as_str() {
+                out.wrong_tenant
+                    .push(format!("an event of another: {}", event.0));
+            }
+            if event.kind() == "message" {
+                let text = event.text("text");
+                *told.entry((event.session(), text)).or_default() += 1;
+            }
+        }
+    }
+    for (session, text) in &journal.heard {
+        match told.get(&(session.as_str(), text.as_str())) {
+            None => out
+                .lost
+                .push(format!("a peer wrote {text:?}, which was not told")),
+            Some(1) => {}
+            Some(times) => {
+                let problem = format!("a peer wrote {text:?}, which was told {times} times");
+                out.duplicated.push(problem);
+            }
+        }
+    }
+}
+
+fn text<'a>(entry: &'a Value, field: &str) -> &'a str {
+    entry[field].as_str().unwrap_or_default()
+}

@@ -1,0 +1,340 @@
+//! Carries a plan out: one task for each target, so that what befalls it comes in order.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result};
+use gateway_tests::client::{ApiClient, Fault as SandboxFault, SandboxAdmin};
+use gateway_tests::process::{Mood, RedisServer};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::plan::{Blow, Fault, Misdeed, Target};
+use crate::stage::{Api, Stage, Worker};
+
+/// How often the owners of the sessions are looked at.
+const LOOK: Duration = Duration::from_millis(300);
+
+/// A worker was lost to its sessions.
+#[derive(Debug, Clone)]
+pub struct Loss {
+    /// When, epoch milliseconds.
+    pub at: i64,
+    /// The sessions it had.
+    pub sessions: Vec<String>,
+}
+
+/// What was done.
+#[derive(Debug, Default)]
+pub struct Done {
+    /// How many faults there were.
+    pub faults: u64,
+    /// The workers that were lost without notice.
+    pub losses: Vec<Loss>,
+}
+
+/// Who owns which session, as last seen.
+#[derive(Debug, Clone, Default)]
+struct Owners(Arc<Mutex<HashMap<String, String>>>);
+
+impl Owners {
+    fn of(&self, worker: &str) -> Vec<String> {
+        let owners = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        owners
+            .iter()
+            .filter(|(_, owner)| *owner == worker)
+            .map(|(session, _)| session.clone())
+            .collect()
+    }
+
+    async fn follow(self, callers: Vec<Vec<ApiClient>>) {
+        for turn in 0.. {
+            sleep(LOOK).await;
+            for apis in &callers {
+                let Some(api) = apis.get(turn % apis.len().max(1)) else {
+                    continue;
+                };
+                let Ok(answer) = api.get("/sessions").await else {
+                    continue;
+                };
+                let mut owners = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+                for session in answer.at("data").as_array().into_iter().flatten() {
+                    if let (Some(id), Some(worker)) =
+                        (session["id"].as_str(), session["worker"].as_str())
+                    {
+                        owners.insert(id.to_owned(), worker.to_owned());
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Epoch milliseconds.
+#[must_use]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the harness stands outside of the product and has no clock of its own"
+)]
+pub fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    i64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(i64::MAX)
+}
+
+/// What the tasks share.
+#[derive(Clone)]
+struct Field {
+    began: Instant,
+    owners: Owners,
+    faults: Arc<AtomicU64>,
+    losses: Arc<Mutex<Vec<Loss>>>,
+}
+
+impl Field {
+    /// Waits for the moment of a blow.
+    async fn wait(&self, blow: &Blow) {
+        sleep_until(self.began + blow.at).await;
+        self.faults.fetch_add(1, Ordering::Relaxed);
+        let late = self.began.elapsed().saturating_sub(blow.at);
+        let at = now();
+        eprintln!("  {blow} ({} ms late, at {at})", late.as_millis());
+    }
+
+    fn lost(&self, worker: &str) {
+        let sessions = self.owners.of(worker);
+        let loss = Loss {
+            at: now(),
+            sessions,
+        };
+        let mut losses = self.losses.lock().unwrap_or_else(PoisonError::into_inner);
+        losses.push(loss);
+    }
+}
+
+/// Does what the plan says, and in the end has everything at work again.
+///
+/// # Errors
+/// When a process does not end when told to, or does not start again.
+pub async fn strike(stage: &mut Stage, plan: &[Blow]) -> Result<Done> {
+    let mut blows: HashMap<Target, Vec<Blow>> = HashMap::new();
+    for blow in plan {
+        blows.entry(blow.on).or_default().push(*blow);
+    }
+    let callers = stage.tenants.iter().map(|tenant| stage.callers(tenant));
+    let impatient = |apis: Vec<ApiClient>| -> Result<Vec<ApiClient>> {
+        let within = |api: &ApiClient| api.within(Duration::from_secs(1));
+        apis.iter().map(within).collect()
+    };
+    let callers = callers.map(impatient).collect::<Result<Vec<_>>>()?;
+    let owners = Owners::default();
+    let following = tokio::spawn(owners.clone().follow(callers));
+    let field = Field {
+        began: Instant::now(),
+        owners,
+        faults: Arc::default(),
+        losses: Arc::default(),
+    };
+    let phones: Vec<String> = phones(stage);
+    let mut take = |target: Target| blows.remove(&target).unwrap_or_default();
+
+    let result = {
+        let misdeeds = misbehave(
+            &field,
+            take(Target::WhatsApp),
+            stage.sandbox.admin(),
+            phones,
+        );
+        let redis = break_redis(&field, take(Target::Redis), &mut stage.redis);
+        let mut apis = Vec::new();
+        for (i, api) in stage.apis.iter_mut().enumerate() {
+            let (own, wire) = (take(Target::Api(i)), take(Target::ApiToRedis(i)));
+            apis.push(break_api(&field, own, wire, api));
+        }
+        let mut workers = Vec::new();
+        for (i, worker) in stage.workers.iter_mut().enumerate() {
+            let own = take(Target::Worker(i));
+            let redis = take(Target::WorkerToRedis(i));
+            let whatsapp = take(Target::WorkerToWhatsApp(i));
+            workers.push(break_worker(&field, own, redis, whatsapp, worker));
+        }
+        tokio::try_join!(
+            misdeeds,
+            redis,
+            futures_util::future::try_join_all(apis),
+            futures_util::future::try_join_all(workers),
+        )
+    };
+    following.abort();
+    result?;
+    stage.admin().clear_faults().await?;
+    let losses = std::mem::take(&mut *field.losses.lock().unwrap_or_else(PoisonError::into_inner));
+    Ok(Done {
+        faults: field.faults.load(Ordering::Relaxed),
+        losses,
+    })
+}
+
+/// The phones of all sessions, in the order in which they were made.
+fn phones(stage: &Stage) -> Vec<String> {
+    let mut phones: Vec<String> = stage
+        .tenants
+        .iter()
+        .flat_map(|tenant| tenant.sessions.iter().map(|s| s.paired.phone.clone()))
+        .collect();
+    phones.sort();
+    phones
+}
+
+async fn break_redis(field: &Field, blows: Vec<Blow>, redis: &mut RedisServer) -> Result<()> {
+    for blow in blows {
+        field.wait(&blow).await;
+        match blow.fault {
+            Fault::Kill(down) => {
+                redis.kill9().await?;
+                sleep(down).await;
+                redis.restart().await?;
+            }
+            Fault::Stop(down) => {
+                redis.program_mut().term().await?;
+                sleep(down).await;
+                redis.restart().await?;
+            }
+            Fault::Freeze(time) => {
+                redis.program().freeze()?;
+                sleep(time).await;
+                redis.program().thaw()?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+async fn break_api(field: &Field, own: Vec<Blow>, wire: Vec<Blow>, api: &mut Api) -> Result<()> {
+    let Api { process, redis } = api;
+    let own = async {
+        for blow in own {
+            field.wait(&blow).await;
+            match blow.fault {
+                Fault::Kill(down) => {
+                    process.program.kill9().await?;
+                    sleep(down).await;
+                    process.restart().await?;
+                }
+                Fault::Stop(down) => {
+                    process.program.term().await?;
+                    sleep(down).await;
+                    process.restart().await?;
+                }
+                Fault::Freeze(time) => {
+                    process.program.freeze()?;
+                    sleep(time).await;
+                    process.program.thaw()?;
+                }
+                _ => {}
+            }
+        }
+        anyhow::Ok(())
+    };
+    let wire = trouble(field, wire, |mood| redis.set(mood));
+    let (own, ()) = tokio::join!(own, wire);
+    own.context("an API")
+}
+
+async fn break_worker(
+    field: &Field,
+    own: Vec<Blow>,
+    redis_blows: Vec<Blow>,
+    whatsapp_blows: Vec<Blow>,
+    worker: &mut Worker,
+) -> Result<()> {
+    let Worker {
+        process,
+        redis,
+        whatsapp,
+    } = worker;
+    let on_redis = trouble(field, redis_blows, |mood| redis.set(mood));
+    let on_whatsapp = trouble(field, whatsapp_blows, |mood| whatsapp.set(mood));
+    let own = async {
+        for blow in own {
+            field.wait(&blow).await;
+            match blow.fault {
+                Fault::Kill(down) => {
+                    field.lost(&process.id());
+                    process.program.kill9().await?;
+                    sleep(down).await;
+                    process.restart().await?;
+                }
+                Fault::Stop(down) => {
+                    process.program.term().await?;
+                    sleep(down).await;
+                    process.restart().await?;
+                }
+                Fault::Freeze(time) => {
+                    field.lost(&process.id());
+                    process.program.freeze()?;
+                    sleep(time).await;
+                    process.program.thaw()?;
+                }
+                _ => {}
+            }
+        }
+        anyhow::Ok(())
+    };
+    let (own, (), ()) = tokio::join!(own, on_redis, on_whatsapp);
+    own.context("a worker")
+}
+
+/// Carries out what befalls a wire.
+async fn trouble(field: &Field, blows: Vec<Blow>, set: impl Fn(Mood)) {
+    for blow in blows {
+        field.wait(&blow).await;
+        let (mood, time) = match blow.fault {
+            Fault::Cut(time) => (Mood::Cut, time),
+            Fault::Still(time) => (Mood::Still, time),
+            Fault::Slow(delay, time) => (Mood::Slow(delay), time),
+            _ => continue,
+        };
+        set(mood);
+        sleep(time).await;
+        set(Mood::Open);
+    }
+}
+
+async fn misbehave(
+    field: &Field,
+    blows: Vec<Blow>,
+    admin: SandboxAdmin,
+    phones: Vec<String>,
+) -> Result<()> {
+    for blow in blows {
+        field.wait(&blow).await;
+        let Fault::Misbehave(misdeed, session) = blow.fault else {
+            continue;
+        };
+        let Some(phone) = phones.get(session) else {
+            continue;
+        };
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let fault = match misdeed {
+            Misdeed::DropAcks(count) => SandboxFault::drop_ack(count),
+            Misdeed::Nack(code, count) => SandboxFault::nack(code, count),
+            Misdeed::Cut(count) => SandboxFault::cut(count),
+            Misdeed::CutAfter(count) => SandboxFault::cut_after(count),
+            Misdeed::Delay(time, count) => SandboxFault::delay(millis(time), count),
+            Misdeed::Swallow(count) => SandboxFault::silence(count),
+            Misdeed::Replay(count) => SandboxFault::replay(count),
+            Misdeed::Disconnect => {
+                admin.disconnect(phone).await?;
+                continue;
+            }
+            Misdeed::StandDead => {
+                admin.stand_dead(phone).await?;
+                continue;
+            }
+        };
+        admin.fault(fault.of(phone)).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,9 @@
+//! The worker's link to WhatsApp, against the protocol sandbox on the wire.
+
+mod connection;
+mod inbound;
+mod pairing;
+mod retry;
+mod send;
+mod wire;
+mod world;

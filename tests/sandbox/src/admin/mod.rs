@@ -1,0 +1,89 @@
+//! The admin API: how a test, or a person, moves the people of the sandbox and
+//! looks at what happened.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{get, post};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::world::World;
+
+mod accounts;
+mod body;
+mod error;
+mod faults;
+mod groups;
+mod ledger;
+mod pairing;
+mod peers;
+
+type Shared = axum::extract::State<Arc<World>>;
+type Answer = Result<axum::Json<Value>, error::AdminError>;
+
+/// Serves the API until told to stop.
+pub(crate) async fn serve(listener: TcpListener, world: Arc<World>, stop: CancellationToken) {
+    let serving = axum::serve(listener, router(world))
+        .with_graceful_shutdown(async move { stop.cancelled().await });
+    if let Err(error) = serving.await {
+        tracing::error!(%error, "the admin API failed");
+    }
+}
+
+fn router(world: Arc<World>) -> Router {
+    Router::new()
+        .route("/healthz", get(healthz))
+        .route("/admin/root-key", get(root_key))
+        .route("/admin/rotate-key", post(rotate_key))
+        .route("/admin/peers", get(peers::list).post(peers::create))
+        .route("/admin/peers/{phone}/messages", get(peers::messages))
+        .route("/admin/peers/{phone}/send", post(peers::send))
+        .route("/admin/peers/{phone}/read", post(peers::read))
+        .route("/admin/peers/{phone}/sleep", post(peers::sleep))
+        .route("/admin/peers/{phone}/wake", post(peers::wake))
+        .route("/admin/scan-qr", post(pairing::scan_qr))
+        .route("/admin/link-code", post(pairing::link_code))
+        .route("/admin/accounts", get(accounts::list))
+        .route("/admin/accounts/{phone}/logout", post(accounts::logout))
+        .route(
+            "/admin/accounts/{phone}/disconnect",
+            post(accounts::disconnect),
+        )
+        .route("/admin/accounts/{phone}/freeze", post(accounts::freeze))
+        .route("/admin/accounts/{phone}/refuse", post(accounts::refuse))
+        .route(
+            "/admin/accounts/{phone}/stream-error",
+            post(accounts::stream_error),
+        )
+        .route("/admin/groups", get(groups::list).post(groups::create))
+        .route(
+            "/admin/groups/{jid}",
+            get(groups::get).patch(groups::change),
+        )
+        .route("/admin/groups/{jid}/members", post(groups::members))
+        .route("/admin/groups/{jid}/invite", post(groups::invite))
+        .route("/admin/ledger", get(ledger::entries))
+        .route(
+            "/admin/faults",
+            get(faults::list).post(faults::create).delete(faults::clear),
+        )
+        .fallback(error::unknown_path)
+        .method_not_allowed_fallback(error::wrong_method)
+        .with_state(world)
+}
+
+async fn healthz() -> axum::Json<Value> {
+    axum::Json(json!({ "status": "ok" }))
+}
+
+/// The server changes its Noise key; the root stays.
+async fn rotate_key(world: Shared) -> Answer {
+    world.rotate_key()?;
+    Ok(axum::Json(json!({ "rotated": true })))
+}
+
+async fn root_key(world: Shared) -> axum::Json<Value> {
+    axum::Json(json!({ "rootKey": hex::encode(world.chain().root_key()) }))
+}

@@ -1,0 +1,38 @@
+//! A WhatsApp server for one machine: Noise, pairing, Signal relay and
+//! simulated people, for testing WhatsApp software.
+#![doc = include_str!("../README.md")]
+
+mod accounts;
+mod admin;
+mod adv;
+mod app_state;
+mod certificate;
+mod client;
+mod clock;
+mod config;
+mod destination;
+mod devices;
+mod error;
+mod fanout;
+mod faults;
+mod groups;
+mod iq;
+mod ledger;
+mod link;
+mod login;
+mod mailbox;
+mod noise;
+mod pairing;
+mod peer;
+mod prekeys;
+mod receipts;
+mod relay;
+mod removal;
+mod sandbox;
+mod socket;
+mod submission;
+mod world;
+
+pub use config::Config;
+pub use error::StartError;
+pub use sandbox::Sandbox;

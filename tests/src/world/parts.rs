@@ -1,0 +1,285 @@
+//! The product's own processes, and how they find each other.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::client::{ApiClient, SandboxAdmin, eventually};
+use crate::process::{Launch, Program, binary};
+
+/// What the processes of one installation have in common.
+#[derive(Debug, Clone)]
+pub struct Installation {
+    logs: PathBuf,
+    shared_env: Vec<(String, String)>,
+    /// Variables set for the APIs.
+    pub api_env: Vec<(String, String)>,
+    /// Variables set for the workers.
+    pub worker_env: Vec<(String, String)>,
+    /// The worker's binary.
+    pub worker: String,
+    /// Whether its processes outlive their starter.
+    pub detached: bool,
+}
+
+impl Installation {
+    /// An installation around a Redis, whose processes write under `logs`. Its worker is of the
+    /// flavour that may talk to the sandbox.
+    #[must_use]
+    pub fn new(redis: &str, logs: &Path) -> Self {
+        let urls = serde_json::json!([redis]).to_string();
+        Self {
+            logs: logs.to_owned(),
+            shared_env: vec![("GATEWAY_REDIS__URLS".to_owned(), urls)],
+            api_env: Vec::new(),
+            worker_env: Vec::new(),
+            worker: "gateway-worker-sandbox".to_owned(),
+            detached: false,
+        }
+    }
+
+    /// Sets a variable for all processes.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.shared_env.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Lets workers talk to this WhatsApp instead of the real one.
+    pub fn whatsapp(&mut self, url: &str) {
+        let name = "GATEWAY_WORKER__WHATSAPP__URL".to_owned();
+        self.shared_env.push((name, url.to_owned()));
+    }
+
+    /// How to start a binary of this installation.
+    ///
+    /// # Errors
+    /// When it was not built.
+    pub fn launch(&self, name: &str, binary_name: &str) -> Result<Launch> {
+        let mut launch = Launch::new(name, binary(binary_name)?, &self.logs).envs(&self.shared_env);
+        launch.detached = self.detached;
+        Ok(launch)
+    }
+
+    /// Creates an API key with the API's own command line. `organization` is an id, or the name of
+    /// one that is created where there is none.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub async fn create_key(&self, organization: &str, capabilities: &[&str]) -> Result<ApiKey> {
+        let mut launch = self
+            .launch("keys", "gateway-api")?
+            .args(["keys", "create", "--org", organization])
+            .args(["--capabilities", &capabilities.join(",")]);
+        launch.detached = false;
+        let output = Program::run(&launch).await?;
+        let json: serde_json::Value = serde_json::from_str(output.trim())
+            .with_context(|| format!("`keys create` printed no JSON: {output}"))?;
+        let field = |name: &str| {
+            let text = json[name].as_str().map(str::to_owned);
+            text.with_context(|| format!("`keys create` printed no {name}"))
+        };
+        Ok(ApiKey {
+            id: field("id")?,
+            organization: field("organization")?,
+            secret: field("key")?,
+        })
+    }
+
+    /// Revokes an API key with the API's own command line.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub async fn revoke_key(&self, id: &str) -> Result<()> {
+        let mut launch = self
+            .launch("keys", "gateway-api")?
+            .args(["keys", "revoke", id]);
+        launch.detached = false;
+        Program::run(&launch).await?;
+        Ok(())
+    }
+}
+
+/// What a caller needs to call.
+#[derive(Debug, Clone)]
+pub struct ApiKey {
+    /// The key's public id.
+    pub id: String,
+    /// The organization it belongs to.
+    pub organization: String,
+    /// The key itself.
+    pub secret: String,
+}
+
+/// The sandbox.
+#[derive(Debug)]
+pub struct SandboxProcess {
+    /// The process.
+    pub program: Program,
+    ws: String,
+    admin: String,
+}
+
+impl SandboxProcess {
+    /// Starts one on free ports; `detached` as in [`Launch`].
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn start(logs: &Path, detached: bool) -> Result<Self> {
+        let mut launch = Launch::new("sandbox", binary("wa-sandbox")?, logs).args([
+            "--ws",
+            "127.0.0.1:0",
+            "--admin",
+            "127.0.0.1:0",
+        ]);
+        launch.detached = detached;
+        let mut program = Program::start(launch)?;
+        let line = program.wait_for_json("admin").await?;
+        let address = |name: &str, scheme: &str| {
+            let text = line[name].as_str().unwrap_or_default();
+            if text.contains("://") {
+                text.to_owned()
+            } else {
+                format!("{scheme}://{text}")
+            }
+        };
+        Ok(Self {
+            ws: address("ws", "ws"),
+            admin: address("admin", "http"),
+            program,
+        })
+    }
+
+    /// Where clients connect.
+    #[must_use]
+    pub fn ws(&self) -> &str {
+        &self.ws
+    }
+
+    /// Its admin.
+    #[must_use]
+    pub fn admin(&self) -> SandboxAdmin {
+        SandboxAdmin::new(&self.admin)
+    }
+}
+
+/// An API.
+#[derive(Debug)]
+pub struct ApiProcess {
+    /// The process.
+    pub program: Program,
+    address: String,
+}
+
+impl ApiProcess {
+    /// Starts one on a free port and waits until it is ready.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn start(installation: &Installation, name: &str) -> Result<Self> {
+        let launch = installation
+            .launch(name, "gateway-api")?
+            .env("GATEWAY_API__LISTEN", "127.0.0.1:0")
+            .envs(&installation.api_env)
+            .args(["serve"]);
+        let mut program = Program::start(launch)?;
+        let address = listening(&mut program).await?;
+        let api = Self { program, address };
+        api.wait_until_ready().await?;
+        Ok(api)
+    }
+
+    async fn wait_until_ready(&self) -> Result<()> {
+        let client = self.client("");
+        let what = format!("{} is ready", self.program.launch().name);
+        eventually(&what, async || Ok(client.is_ready().await.then_some(()))).await
+    }
+
+    /// Starts it again at the same address, after it was killed, and waits until it is ready.
+    ///
+    /// # Errors
+    /// When it still runs or does not start.
+    pub async fn restart(&mut self) -> Result<()> {
+        let address = self.address.trim_start_matches("http://").to_owned();
+        let launch = self.program.launch_mut();
+        launch.env.retain(|(name, _)| name != "GATEWAY_API__LISTEN");
+        launch.env.push(("GATEWAY_API__LISTEN".to_owned(), address));
+        self.program.restart()?;
+        listening(&mut self.program).await?;
+        self.wait_until_ready().await
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// A caller of it.
+    ///
+    /// # Panics
+    /// When the system's TLS or resolver cannot be set up, which no test can go without.
+    #[must_use]
+    pub fn client(&self, key: &str) -> ApiClient {
+        ApiClient::new(&self.address, key).expect("an HTTP client")
+    }
+}
+
+async fn listening(program: &mut Program) -> Result<String> {
+    let line = program.wait_for_json("listen").await?;
+    let address = line["listen"].as_str().context("`listen` is no text")?;
+    Ok(format!("http://{}", address.trim_start_matches("http://")))
+}
+
+/// A worker.
+#[derive(Debug)]
+pub struct WorkerProcess {
+    /// The process.
+    pub program: Program,
+}
+
+impl WorkerProcess {
+    /// Starts one and waits until it has joined.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn start(installation: &Installation, name: &str) -> Result<Self> {
+        let launch = installation
+            .launch(name, &installation.worker)?
+            .envs(&installation.worker_env);
+        let mut worker = Self {
+            program: Program::start(launch)?,
+        };
+        worker.program.wait_for_line(joined).await?;
+        Ok(worker)
+    }
+
+    /// Starts it again after it was killed or has ended. It is a new worker with a new id.
+    ///
+    /// # Errors
+    /// When it still runs or does not start.
+    pub async fn restart(&mut self) -> Result<()> {
+        self.program.restart()?;
+        self.program.wait_for_line(joined).await?;
+        Ok(())
+    }
+
+    /// Kills it without notice and starts it again, as a service manager would.
+    ///
+    /// # Errors
+    /// When it does not run or does not start.
+    pub async fn kill9_and_restart(&mut self) -> Result<()> {
+        self.program.kill9().await?;
+        self.restart().await
+    }
+
+    /// Its id in the registry. A worker that was presumed dead joins anew under another one.
+    #[must_use]
+    pub fn id(&self) -> String {
+        self.program.last_line(joined).unwrap_or_default()
+    }
+}
+
+/// The id in the line that a worker prints whenever it has joined.
+fn joined(line: &str) -> Option<String> {
+    let line: serde_json::Value = serde_json::from_str(line).ok()?;
+    line["worker"].as_str().map(str::to_owned)
+}

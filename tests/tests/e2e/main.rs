@@ -1,0 +1,28 @@
+//! End to end: from HTTP through Redis and a worker to a WhatsApp client that decrypts.
+//!
+//! Every test has its own Redis, sandbox, APIs and workers, all real processes, and looks at
+//! nothing but what the API, the sandbox's people and the wire's ledger say.
+
+mod access;
+mod compatibility;
+mod crash;
+mod events;
+mod group_invites;
+mod groups;
+mod holds;
+mod idempotency;
+mod in_groups;
+mod input;
+mod operations;
+mod outage;
+mod ownership;
+mod production;
+mod queue;
+mod rate;
+mod refusal;
+mod schemathesis;
+mod send;
+mod session;
+mod stack;
+mod topology;
+mod types;

@@ -1,0 +1,407 @@
+//! One lane as its owner sees it: what it may do next. No Redis and no tasks in here.
+
+mod step;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gateway_shared::clock::Millis;
+use gateway_shared::domain::{Limits, OutboxId};
+use gateway_shared::lane::{
+    Budget, Claim, Epoch, RateState, Recovered, Scope, SessionRef, Settled, Settlement, Turn,
+};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+pub(super) use step::{Call, Step};
+
+use super::dispatch::{Dispatch, LanePause, Verdict};
+use super::retry::RetryPolicy;
+
+/// Most settlements of one turn.
+const MOST_SETTLEMENTS: usize = 200;
+/// Pause between calls that Redis did not take.
+const REDIS_AGAIN: RetryPolicy = RetryPolicy {
+    base: Duration::from_millis(100),
+    cap: Duration::from_secs(2),
+};
+
+/// A lane of this worker.
+///
+/// At most one call to Redis is under way for it, so the order of its steps is never in doubt.
+pub(super) struct Lane {
+    pub(super) from: SessionRef,
+    pub(super) epoch: Epoch,
+    pub(super) dispatch: Arc<dyn Dispatch>,
+    /// Ends every handler: the session is stale, lost or abandoned.
+    pub(super) halt: CancellationToken,
+    /// Redis said that the session has a new owner.
+    pub(super) stale: CancellationToken,
+    /// Becomes true when nothing of the lane is left in the engine.
+    pub(super) quiet: watch::Sender<bool>,
+    budget: Budget,
+    limits: Limits,
+    open: bool,
+    /// It claims no more, and goes away when all is settled.
+    pub(super) leaving: bool,
+    /// There may be something to claim.
+    hungry: bool,
+    /// It was woken while a call was under way, which may have looked too early.
+    woken: bool,
+    /// The answer to a claim was lost: some claims may be nobody's.
+    lost_claims: bool,
+    /// Claimed and not settled.
+    busy: HashSet<OutboxId>,
+    /// To be settled.
+    verdicts: Vec<Settlement>,
+    /// Rests to be told to Redis, at most one of a scope.
+    pauses: Vec<LanePause>,
+    /// A call is under way.
+    calling: bool,
+    failures: u32,
+    /// No call before this moment, since Redis failed.
+    again_at: Millis,
+    paused_until: Millis,
+    /// New chats are held until this moment, as far as this owner caused it.
+    held_until: Millis,
+    throttled_until: Millis,
+    /// Released entries are not claimed again before this moment.
+    released_until: Millis,
+    /// Something falls due at this moment.
+    due: Millis,
+    /// The moment of the safety net: a look without a reason.
+    sweep_at: Millis,
+    /// The earliest timer that is set for this lane.
+    pub(super) timer: Millis,
+    /// It is on the agenda.
+    pub(super) listed: bool,
+    /// It waits for room.
+    pub(super) crowded: bool,
+}
+
+/// What a lane is made of.
+pub(super) struct Made {
+    pub(super) from: SessionRef,
+    pub(super) epoch: Epoch,
+    pub(super) limits: Limits,
+    pub(super) rate: RateState,
+    pub(super) dispatch: Arc<dyn Dispatch>,
+    pub(super) lost: CancellationToken,
+    pub(super) quiet: watch::Sender<bool>,
+}
+
+impl Lane {
+    /// A held lane of which nothing is in flight.
+    pub(super) fn new(made: Made) -> Self {
+        Self {
+            halt: made.lost.child_token(),
+            stale: CancellationToken::new(),
+            budget: Budget::new(made.limits, made.rate),
+            from: made.from,
+            epoch: made.epoch,
+            dispatch: made.dispatch,
+            quiet: made.quiet,
+            limits: made.limits,
+            open: false,
+            leaving: false,
+            hungry: true,
+            woken: false,
+            lost_claims: false,
+            busy: HashSet::new(),
+            verdicts: Vec::new(),
+            pauses: Vec::new(),
+            held_until: 0,
+            calling: false,
+            failures: 0,
+            again_at: 0,
+            paused_until: 0,
+            throttled_until: 0,
+            released_until: 0,
+            due: 0,
+            sweep_at: Millis::MAX,
+            timer: Millis::MAX,
+            listed: false,
+            crowded: false,
+        }
+    }
+
+    /// How many sends are claimed and not settled.
+    pub(super) fn in_flight(&self) -> usize {
+        self.busy.len()
+    }
+
+    /// Whether a handler may start now.
+    pub(super) fn may_start(&self, now: Millis) -> bool {
+        self.open && !self.leaving && !self.halt.is_cancelled() && self.paused_until <= now
+    }
+
+    /// The link is up: claim.
+    pub(super) fn open(&mut self) {
+        self.open = true;
+        self.released_until = 0;
+        self.hungry = true;
+    }
+
+    /// The link is down: claim nothing.
+    pub(super) fn hold(&mut self) {
+        self.open = false;
+    }
+
+    /// Something happened in the lane, or may have.
+    pub(super) fn wake(&mut self) {
+        self.hungry = true;
+        self.woken = true;
+        // What is paused and what is due was perhaps just changed: ask anew.
+        if !self.pause_is_pending() {
+            self.paused_until = 0;
+        }
+        self.released_until = 0;
+        self.due = 0;
+    }
+
+    pub(super) fn set_limits(&mut self, limits: Limits) {
+        if limits != self.limits {
+            self.limits = limits;
+            self.budget = Budget::new(limits, self.budget.state());
+            self.throttled_until = 0;
+        }
+    }
+
+    /// Redis said that somebody else owns the session: nothing can be settled any more.
+    pub(super) fn lose(&mut self) {
+        self.stale.cancel();
+        self.abandon();
+    }
+
+    /// Ends the handlers and settles nothing; the next owner finds what is in flight.
+    pub(super) fn abandon(&mut self) {
+        self.halt.cancel();
+        self.leaving = true;
+        self.verdicts.clear();
+        self.busy.clear();
+        self.pauses.clear();
+        self.lost_claims = false;
+    }
+
+    /// An attempt has ended.
+    pub(super) fn conclude(&mut self, id: &OutboxId, verdict: Verdict, now: Millis, rest: Millis) {
+        if !self.busy.contains(id) {
+            return;
+        }
+        if verdict.attempt == gateway_shared::lane::Attempt::Release {
+            self.released_until = self.released_until.max(now + rest);
+        }
+        if let Some(pause) = verdict.pause {
+            let known = match pause.scope {
+                Scope::All => &mut self.paused_until,
+                Scope::NewChats => &mut self.held_until,
+            };
+            if pause.until > *known {
+                *known = pause.until;
+                self.pauses.retain(|pending| pending.scope != pause.scope);
+                self.pauses.push(pause);
+            }
+        }
+        self.verdicts.push(Settlement {
+            id: id.clone(),
+            attempt: verdict.attempt,
+        });
+    }
+
+    /// What to do next, if there is room for `room` more sends in flight (of which this lane's
+    /// fair share is `share`).
+    pub(super) fn step(&mut self, now: Millis, room: u32, share: u32, draining: bool) -> Step {
+        if self.calling {
+            return Step::Rest {
+                until: Millis::MAX,
+                for_room: false,
+            };
+        }
+        if self.leaving && self.busy.is_empty() && self.pauses.is_empty() {
+            return Step::Gone;
+        }
+        if self.again_at > now {
+            return Step::Rest {
+                until: self.again_at,
+                for_room: false,
+            };
+        }
+        if self.lost_claims {
+            return self.call(Call::Recover(self.busy.iter().cloned().collect()));
+        }
+        if let Some(pause) = self.pauses.first().cloned() {
+            return self.call(Call::Pause(pause));
+        }
+        let idle = draining || self.leaving || self.halt.is_cancelled();
+        if now >= self.sweep_at {
+            self.hungry = true;
+            self.due = 0;
+        }
+        let mut for_room = false;
+        let mut claim = (!idle && self.due <= now).then(|| Claim {
+            most: 0,
+            shares: Default::default(),
+        });
+        if !idle && self.hungry && self.rests_until() <= now && self.open {
+            match self.budget.available(now, share.max(1)) {
+                Ok(_) if room == 0 => for_room = true,
+                Ok(most) => {
+                    claim = Some(Claim {
+                        most: most.min(room),
+                        shares: self.budget.shares(now),
+                    });
+                }
+                Err(exceeded) => {
+                    let wait = Millis::try_from(exceeded.retry_after_ms).unwrap_or(Millis::MAX);
+                    self.throttled_until = now.saturating_add(wait);
+                }
+            }
+        }
+        if self.verdicts.is_empty() && claim.is_none() {
+            let claims_at = if !idle && self.hungry && self.open && !for_room {
+                self.rests_until()
+            } else {
+                Millis::MAX
+            };
+            let due = if idle {
+                Millis::MAX
+            } else {
+                self.due.min(self.sweep_at)
+            };
+            return Step::Rest {
+                until: claims_at.min(due),
+                for_room,
+            };
+        }
+        let most = self.verdicts.len().min(MOST_SETTLEMENTS);
+        let settlements = self.verdicts.drain(..most).collect();
+        self.call(Call::Turn {
+            settlements,
+            claim,
+            at: now,
+        })
+    }
+
+    fn call(&mut self, call: Call) -> Step {
+        self.calling = true;
+        self.woken = false;
+        Step::Call(call)
+    }
+
+    /// Nothing is claimed before this moment.
+    fn rests_until(&self) -> Millis {
+        self.paused_until
+            .max(self.throttled_until)
+            .max(self.released_until)
+    }
+
+    /// A turn was taken; `sweep` is the time until a look without a reason.
+    pub(super) fn took_turn(&mut self, call: &Call, turn: &Turn, now: Millis, sweep: Millis) {
+        self.succeeded();
+        let Call::Turn {
+            settlements,
+            claim,
+            at,
+        } = call
+        else {
+            return;
+        };
+        for (settlement, settled) in settlements.iter().zip(&turn.settled) {
+            self.busy.remove(&settlement.id);
+            if *settled == Settled::Dead {
+                tracing::info!(session = %self.from.session, outbox = %settlement.id,
+                    "the send failed for good");
+            }
+        }
+        self.busy
+            .extend(turn.sends.iter().map(|send| send.id.clone()));
+        if !turn.sends.is_empty() {
+            let claims = u32::try_from(turn.sends.len()).unwrap_or(u32::MAX);
+            self.budget.spend(*at, claims);
+        }
+        // A settlement may have made a chat ready that an earlier claim could not see.
+        self.hungry = turn.more || self.woken;
+        if turn.in_flight > u64::try_from(self.busy.len()).unwrap_or(u64::MAX) {
+            self.lost_claims = true;
+        }
+        if claim.is_some() {
+            self.due = if self.woken {
+                0
+            } else {
+                turn.next_due.unwrap_or(Millis::MAX)
+            };
+            if !self.pause_is_pending() && !self.woken {
+                self.paused_until = turn.paused_until.unwrap_or(0);
+            }
+            self.sweep_at = now.saturating_add(sweep);
+        } else {
+            // What was put back may fall due before anything the lane knows of.
+            self.due = self.due.min(turn.next_due.unwrap_or(Millis::MAX));
+        }
+    }
+
+    /// Claims of nobody were given back.
+    pub(super) fn recovered(&mut self, recovered: Recovered) {
+        self.succeeded();
+        self.lost_claims = false;
+        self.hungry = true;
+        self.due = 0;
+        // What the lost claims have spent stays spent.
+        self.budget = Budget::new(self.limits, recovered.rate);
+    }
+
+    /// A pause is known to Redis.
+    pub(super) fn paused(&mut self, pause: &LanePause) {
+        self.succeeded();
+        self.pauses.retain(|pending| pending != pause);
+    }
+
+    /// The whole lane rests, and Redis does not know yet.
+    fn pause_is_pending(&self) -> bool {
+        self.pauses.iter().any(|pause| pause.scope == Scope::All)
+    }
+
+    /// The call under way has come back, and its answer changes nothing.
+    pub(super) fn release_call(&mut self) {
+        self.calling = false;
+    }
+
+    fn succeeded(&mut self) {
+        self.calling = false;
+        self.failures = 0;
+    }
+
+    /// Redis did not answer: the call may have happened or not.
+    pub(super) fn failed(&mut self, call: Call, now: Millis) {
+        self.calling = false;
+        self.failures = self.failures.saturating_add(1);
+        self.again_at = REDIS_AGAIN.due(now, self.failures);
+        self.hungry = true;
+        if let Call::Turn {
+            settlements, claim, ..
+        } = call
+        {
+            self.lost_claims |= claim.is_some_and(|claim| claim.most > 0);
+            // Unless it was abandoned meanwhile.
+            let known = settlements
+                .into_iter()
+                .filter(|s| self.busy.contains(&s.id));
+            self.verdicts.splice(0..0, known.collect::<Vec<_>>());
+        }
+    }
+}
+
+impl fmt::Debug for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lane")
+            .field("session", &self.from.session)
+            .field("epoch", &self.epoch)
+            .field("open", &self.open)
+            .field("busy", &self.busy.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,144 @@
+//! From the content of a send to the protobuf that travels.
+//!
+//! The same entry always becomes the same bytes, whoever builds them and whenever: a repeat on
+//! the wire is the same message in every respect.
+
+mod context;
+mod own;
+mod poll;
+mod target;
+
+#[cfg(test)]
+mod tests;
+
+use buffa::MessageField;
+use gateway_shared::clock::Millis;
+use gateway_shared::domain::{Content, Jid};
+use waproto::whatsapp as wa;
+use waproto::whatsapp::message::protocol_message::Type as ProtocolType;
+use waproto::whatsapp::message::{
+    ContactMessage, ExtendedTextMessage, LocationMessage, ProtocolMessage, ReactionMessage,
+};
+
+pub use own::Own;
+
+/// What a message depends on besides its content.
+#[derive(Debug, Clone, Copy)]
+pub struct Frame<'a> {
+    /// The chat it is sent to.
+    pub chat: &'a Jid,
+    /// Its pinned id.
+    pub id: &'a str,
+    /// When it was accepted.
+    pub at: Millis,
+    /// Who sends it.
+    pub own: &'a Own,
+}
+
+/// Nothing can be built from what is asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the message can not be built: {0}")]
+pub struct Unbuildable(pub String);
+
+/// The protobuf of `content`.
+///
+/// # Errors
+/// Where a vote can not be encrypted: the poll's secret is none, or the account has no name yet.
+pub fn build(content: &Content, frame: Frame<'_>) -> Result<wa::Message, Unbuildable> {
+    Ok(match content {
+        Content::Text { text, context } => self::text(text, context::of(context, frame)),
+        Content::Poll { poll, context } => poll::created(poll, context::of(context, frame)),
+        Content::Location {
+            latitude,
+            longitude,
+            name,
+            context,
+        } => wa::Message {
+            location_message: MessageField::some(LocationMessage {
+                degrees_latitude: Some(*latitude),
+                degrees_longitude: Some(*longitude),
+                name: name.clone(),
+                context_info: context::of(context, frame),
+                ..Default::default()
+            }),
+            ..Default::default()
+        },
+        Content::Contact {
+            name,
+            vcard,
+            context,
+        } => wa::Message {
+            contact_message: MessageField::some(ContactMessage {
+                display_name: Some(name.clone()),
+                vcard: Some(vcard.clone()),
+                context_info: context::of(context, frame),
+                ..Default::default()
+            }),
+            ..Default::default()
+        },
+        Content::Reaction { target, emoji } => wa::Message {
+            reaction_message: MessageField::some(ReactionMessage {
+                key: MessageField::some(target::key(target, frame)),
+                text: Some(emoji.clone()),
+                sender_timestamp_ms: Some(frame.at),
+                ..Default::default()
+            }),
+            ..Default::default()
+        },
+        Content::Vote {
+            target,
+            key,
+            options,
+        } => poll::vote(target, key, options, frame)?,
+        Content::Edit { target, text } => protocol(ProtocolMessage {
+            key: MessageField::some(target::key_with_author(target, frame)),
+            r#type: Some(ProtocolType::MessageEdit),
+            edited_message: MessageField::some(self::text(text, MessageField::none())),
+            timestamp_ms: Some(frame.at),
+            ..Default::default()
+        }),
+        Content::Revoke { target } => protocol(ProtocolMessage {
+            key: MessageField::some(target::key(target, frame)),
+            r#type: Some(ProtocolType::Revoke),
+            ..Default::default()
+        }),
+    })
+}
+
+/// Whether the message names its own sender, so that it must be known how the chat names them.
+#[must_use]
+pub fn names_its_sender(content: &Content) -> bool {
+    match content {
+        Content::Vote { target, .. } => target.is_own(),
+        Content::Edit { .. } => true,
+        _ => content
+            .context()
+            .and_then(|context| context.quoted.as_ref())
+            .is_some_and(|quoted| quoted.is_own()),
+    }
+}
+
+/// A text without context is a plain `conversation`, as the official clients make it.
+fn text(text: &str, context: MessageField<wa::ContextInfo>) -> wa::Message {
+    if context.is_unset() {
+        return wa::Message {
+            conversation: Some(text.to_owned()),
+            ..Default::default()
+        };
+    }
+    wa::Message {
+        extended_text_message: MessageField::some(ExtendedTextMessage {
+            text: Some(text.to_owned()),
+            context_info: context,
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+fn protocol(message: ProtocolMessage) -> wa::Message {
+    wa::Message {
+        protocol_message: MessageField::some(message),
+        ..Default::default()
+    }
+}

@@ -1,0 +1,68 @@
+//! The link to WhatsApp: everything that touches `whatsapp-rust`.
+//!
+//! ```text
+//!             facts ◀── events.rs ◀─┐
+//!  InboundSink::commit ◀ inbound.rs ◀┤ whatsapp-rust client ◀─ transport.rs ─▶ WhatsApp
+//!     link.send() ─▶ send.rs ───────▶┘        │
+//!          ▲   acks.rs (who waits for which id)└─ Backend: keys and state of the session
+//!          └── classify.rs: what an outcome means for the lane
+//! ```
+//!
+//! One [`Link`] is one session on one worker. It connects, reconnects and tells [`Fact`]s; it
+//! decides nothing about sessions. It ends by itself ([`Fact::Ended`]) when going on needs a
+//! decision: logged out, replaced, banned, outdated, QR codes used up.
+//!
+//! # Who reconnects
+//! While WhatsApp's server can be reached, the client's own loop does, in WhatsApp Web's manner:
+//! at once where the server asked for it (515 after pairing), else by a Fibonacci back-off with
+//! 10 % jitter, one second first, reset after 30 stable seconds, up to 15 minutes if the *server*
+//! keeps refusing (429, 503). That is sound, and gentler than anything we would invent. What it
+//! lacks is a sense for our own network: after an hour without one it would stay away for a
+//! quarter of an hour more. So a failed dial is ours: [`client`] waits at most
+//! [`LinkConfig::redial`] between dials, with full jitter, and the number of dials at once is
+//! bounded per worker.
+//!
+//! # Dead links
+//! A socket that looks open proves nothing. The client pings when idle (every 15 to 30 seconds)
+//! and drops a link on which nothing arrived for 20 seconds after something was sent. In
+//! addition, [`LinkConfig::silent_acks`] ack timeouts in a row drop it at once.
+//!
+//! # Retry receipts, also after a restart
+//! A recipient that could not decrypt asks for the message again. The client answers from the
+//! backend: `store_sent_message` is awaited before the stanza leaves (the memory cache in front
+//! of it is off), and `take_sent_message` finds it however often the process has restarted in
+//! between, for [`SENT_MESSAGE_TTL`]. Nothing has to be done here, and no retry admission policy
+//! is set: only group storms need one.
+
+pub mod acks;
+pub mod address;
+pub mod certificate;
+pub mod classify;
+pub mod client;
+mod content;
+mod events;
+pub mod fact;
+pub mod groups;
+pub mod inbound;
+pub mod kind;
+pub mod message;
+pub mod pair;
+pub mod send;
+mod state;
+pub mod transport;
+pub mod version;
+pub mod vote;
+
+pub use address::WaAddress;
+pub use classify::{LaneEffect, RetryPolicy, Verdict};
+pub use client::{Link, LinkConfig, LinkError, LinkParts, Pairing, SENT_MESSAGE_TTL};
+pub use content::{Card, InboundContent, Place};
+pub use fact::{Fact, LinkEnd, ReceiptFact};
+pub use groups::GroupFailure;
+pub use inbound::{InboundMessage, InboundRefused, InboundSink};
+pub use kind::MessageKind;
+pub use pair::{PairingCode, PairingFailure, Untold};
+pub use send::{NotSent, SendOutcome, Silence};
+pub use transport::{MayAct, Network, NetworkConfig, NetworkError};
+pub use version::ClientVersion;
+pub use vote::SealedVote;

@@ -1,0 +1,292 @@
+//! Sending one message and learning what became of it.
+
+use std::time::Duration;
+
+use gateway_shared::clock::Millis;
+use gateway_shared::domain::{Content, Jid as Chat};
+use gateway_shared::lane::ClaimedSend;
+use tokio::time::error::Elapsed;
+use wacore::types::message::AddressingMode;
+use wacore_binary::{Jid, JidExt};
+use waproto::whatsapp as wa;
+use whatsapp_rust::{ClientError, Freshness, IqError, SendError, SendOptions};
+
+use super::Link;
+use super::acks::Answer;
+use super::message::{self, Frame, Own};
+
+/// How long encrypting and writing may take: it can include asking for a recipient's devices and
+/// keys, each with an answer that may take long. A link on which that fails is dropped well
+/// before by the missing pongs.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// What became of one attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SendOutcome {
+    /// WhatsApp's server has the message.
+    Acked {
+        /// When we learned it.
+        at: Millis,
+    },
+    /// WhatsApp's server refused it.
+    Nacked {
+        /// Its code; 0 where it was no number.
+        code: u16,
+    },
+    /// It was written, or may have been, and nobody answered. The server may have it or not:
+    /// trying again with the same id is right in both cases.
+    Unacked(Silence),
+    /// It was not written.
+    NotSent(NotSent),
+}
+
+impl SendOutcome {
+    /// Its name in log lines.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Acked { .. } => "acked",
+            Self::Nacked { .. } => "nacked",
+            Self::Unacked(_) => "unacked",
+            Self::NotSent(_) => "not_sent",
+        }
+    }
+}
+
+/// Why nobody answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Silence {
+    /// The link seems to live, and the answer did not come in time.
+    Timeout,
+    /// The link went down first.
+    LinkLost,
+}
+
+/// Why a message was not written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotSent {
+    /// There is no connection.
+    NotConnected,
+    /// Nothing can be built from what is asked.
+    Invalid(String),
+    /// A query that the message depends on was refused.
+    Refused {
+        /// WhatsApp's code.
+        code: u16,
+        /// How many seconds WhatsApp asked to wait.
+        wait: Option<u32>,
+    },
+    /// Something failed on the way: a query without an answer, encryption, the key store.
+    Failed(String),
+}
+
+impl Link {
+    /// Sends what was claimed under its pinned id and waits for WhatsApp's answer, at most
+    /// [`LinkConfig::ack_timeout`](super::LinkConfig::ack_timeout) after it was written. A
+    /// receipt from the recipient counts as an answer. Dropping the future gives up waiting;
+    /// the message may have left.
+    pub async fn send(&self, send: &ClaimedSend) -> SendOutcome {
+        let content = match &send.content {
+            Ok(content) => content,
+            Err(problem) => return SendOutcome::NotSent(NotSent::Invalid(problem.clone())),
+        };
+        let own = self.own(content, &send.to).await;
+        let frame = Frame {
+            chat: &send.to,
+            id: &send.wa_message_id,
+            at: send.created_at,
+            own: &own,
+        };
+        let message = match message::build(content, frame) {
+            Ok(message) => message,
+            Err(error) => return SendOutcome::NotSent(NotSent::Invalid(error.to_string())),
+        };
+        // What failed before may have failed for a stale view of the recipient.
+        let fresh = send.attempt > 1;
+        self.transmit(send.to.as_str(), message, &send.wa_message_id, fresh)
+            .await
+    }
+
+    /// The names of the account, and by which of them the chat knows it where that matters.
+    async fn own(&self, content: &Content, chat: &Chat) -> Own {
+        let own = Own {
+            number: self.client.pn().map(|jid| jid.to_non_ad_string()),
+            lid: self.client.lid().map(|jid| jid.to_non_ad_string()),
+            by_lid: true,
+        };
+        if !message::names_its_sender(content) || !self.core.is_connected() {
+            return own;
+        }
+        let by_lid = match chat.as_str().parse::<Jid>() {
+            Ok(jid) if jid.is_group() => {
+                // Sending asks for the same group: where this fails, that does too.
+                let group = self.client.groups().query_info(&jid).await;
+                group.is_ok_and(|group| group.addressing_mode == AddressingMode::Lid)
+            }
+            Ok(jid) if jid.is_lid() => true,
+            _ => self.client.is_lid_migrated().await,
+        };
+        Own { by_lid, ..own }
+    }
+
+    /// Sends a message that was built elsewhere, as [`send`](Self::send) does. `fresh` asks for
+    /// the group and the recipients' devices anew instead of trusting what is remembered.
+    pub async fn transmit(
+        &self,
+        to: &str,
+        message: wa::Message,
+        id: &str,
+        fresh: bool,
+    ) -> SendOutcome {
+        if !self.core.is_connected() {
+            return SendOutcome::NotSent(NotSent::NotConnected);
+        }
+        let Ok(to) = to.parse::<Jid>() else {
+            return SendOutcome::NotSent(NotSent::Invalid("the recipient is no address".into()));
+        };
+        let mut options = SendOptions::default().with_message_id(id);
+        if fresh {
+            options = options
+                .with_group_metadata_freshness(Freshness::Refresh)
+                .with_device_freshness(Freshness::Refresh);
+        }
+
+        let mut pending = self.core.acks.expect(id);
+        let write = self.client.send_message_with_options(to, message, options);
+        match self.written(write).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => return unwritten(&error),
+            Err(_) => return self.unheard(),
+        }
+        match tokio::time::timeout(self.ack_timeout, pending.answered()).await {
+            Ok(Answer::Acked) => SendOutcome::Acked {
+                at: self.core.clock.now(),
+            },
+            Ok(Answer::Nacked(code)) => SendOutcome::Nacked { code },
+            Ok(Answer::LinkLost) => SendOutcome::Unacked(Silence::LinkLost),
+            Err(_) => self.unheard(),
+        }
+    }
+
+    /// Waits for a write. One that takes as long as an ack may take is most likely waiting for an
+    /// answer to a query, which says as much about the link as a missing ack.
+    async fn written<T>(&self, write: impl Future<Output = T>) -> Result<T, Elapsed> {
+        tokio::pin!(write);
+        if let Ok(written) = tokio::time::timeout(self.ack_timeout, &mut write).await {
+            return Ok(written);
+        }
+        self.core.unheard();
+        tokio::time::timeout(WRITE_TIMEOUT, write).await
+    }
+
+    fn unheard(&self) -> SendOutcome {
+        self.core.unheard();
+        SendOutcome::Unacked(Silence::Timeout)
+    }
+}
+
+/// What an error of the library's send path says about the message.
+fn unwritten(error: &SendError) -> SendOutcome {
+    let not_sent = match error {
+        SendError::NotLoggedIn => NotSent::NotConnected,
+        SendError::InvalidRequest(problem) => NotSent::Invalid(problem.clone()),
+        SendError::Iq(error) => refused_query(error),
+        SendError::Client(error) => return unwritten_by_client(error),
+        SendError::Internal(error) => {
+            // Layers below still wrap typed errors into untyped ones.
+            if let Some(error) = error.chain().find_map(|cause| cause.downcast_ref()) {
+                return unwritten_by_client(error);
+            }
+            match error.chain().find_map(|cause| cause.downcast_ref()) {
+                Some(error) => refused_query(error),
+                None => NotSent::Failed(format!("{error:#}")),
+            }
+        }
+        other => NotSent::Failed(other.to_string()),
+    };
+    SendOutcome::NotSent(not_sent)
+}
+
+fn unwritten_by_client(error: &ClientError) -> SendOutcome {
+    match error {
+        ClientError::NotConnected | ClientError::NotLoggedIn | ClientError::Socket(_) => {
+            SendOutcome::NotSent(NotSent::NotConnected)
+        }
+        // The socket broke under the write: some of it, or all of it, may have left.
+        ClientError::EncryptSend(error) if error.is_transport_unavailable() => {
+            SendOutcome::Unacked(Silence::LinkLost)
+        }
+        ClientError::Iq(error) => SendOutcome::NotSent(refused_query(error)),
+        other => SendOutcome::NotSent(NotSent::Failed(other.to_string())),
+    }
+}
+
+fn refused_query(error: &IqError) -> NotSent {
+    match error {
+        IqError::ServerError { code, backoff, .. } => NotSent::Refused {
+            code: *code,
+            wait: *backoff,
+        },
+        IqError::NotConnected
+        | IqError::Socket(_)
+        | IqError::EncryptSend(_)
+        | IqError::ClientState(_)
+        | IqError::Disconnected(_)
+        | IqError::InternalChannelClosed => NotSent::NotConnected,
+        other => NotSent::Failed(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use whatsapp_rust::socket::error::EncryptSendError;
+
+    fn server(code: u16) -> IqError {
+        IqError::ServerError {
+            code,
+            text: String::new(),
+            error_type: None,
+            backoff: Some(9),
+        }
+    }
+
+    #[test]
+    fn errors_of_the_send_path_keep_their_meaning() {
+        let refused = |code| {
+            SendOutcome::NotSent(NotSent::Refused {
+                code,
+                wait: Some(9),
+            })
+        };
+        let down = SendOutcome::NotSent(NotSent::NotConnected);
+        for (error, outcome) in [
+            (SendError::NotLoggedIn, down.clone()),
+            (SendError::Client(ClientError::NotConnected), down.clone()),
+            (SendError::Iq(IqError::InternalChannelClosed), down.clone()),
+            (
+                SendError::Internal(anyhow::Error::new(ClientError::NotConnected).context("x")),
+                down,
+            ),
+            (SendError::Iq(server(404)), refused(404)),
+            (
+                SendError::Internal(anyhow::Error::new(server(429)).context("x")),
+                refused(429),
+            ),
+            (
+                SendError::InvalidRequest("no".into()),
+                SendOutcome::NotSent(NotSent::Invalid("no".into())),
+            ),
+            (
+                SendError::Client(EncryptSendError::channel_closed().into()),
+                SendOutcome::Unacked(Silence::LinkLost),
+            ),
+            (
+                SendError::Iq(IqError::Timeout),
+                SendOutcome::NotSent(NotSent::Failed("IQ request timed out".into())),
+            ),
+        ] {
+            assert_eq!(unwritten(&error), outcome, "{error}");
+        }
+    }
+}

@@ -1,0 +1,338 @@
+//! The pool: membership, fair shares, and the sessions this worker owns.
+//!
+//! ```text
+//!  heartbeat ──▶ liveness ──(expired | buried)──▶ fenced: every session is dropped at once
+//!  control channel, tick ──▶ bury the silent ─▶ take free sessions up to the share
+//!                                             ─▶ give surplus back, gently
+//!  SIGTERM ──▶ every session drains and is released; the successor connects within a second
+//! ```
+
+mod commands;
+mod liveness;
+mod membership;
+mod share;
+mod sweep;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use gateway_shared::clock::{Clock, SystemClock};
+use gateway_shared::command::CommandError;
+use gateway_shared::domain::WorkerId;
+use gateway_shared::lane::{Epoch, SessionRef};
+use gateway_shared::redis::subscription::{Heard, listen};
+use gateway_shared::redis::{RedisConfig, RedisFailure, Store};
+use gateway_shared::registry::Registry;
+use gateway_shared::session::{Acquired, Sessions, parse_member};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+pub use commands::PendingCommand;
+pub use liveness::Liveness;
+pub use membership::{Membership, Rhythm};
+pub use share::{Standing, standing};
+
+use crate::session::{Ended, Owner, Runtime};
+use sweep::Sweeper;
+
+/// How many sessions are acquired at a time.
+const ACQUIRE_CONCURRENCY: usize = 32;
+/// Time between two looks for what the hints missed.
+const SWEEP: Duration = Duration::from_secs(30);
+
+/// Why a run of the pool ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PoolEnd {
+    /// It was told to; all sessions were released.
+    Shutdown,
+    /// It was fenced; it owns nothing any more. These it owned until then.
+    Fenced(Vec<(SessionRef, Epoch)>),
+}
+
+/// What the pool works with.
+#[derive(Debug, Clone)]
+pub struct Pool {
+    /// This run's membership.
+    pub member: Membership,
+    /// The workers.
+    pub registry: Registry,
+    /// The session records.
+    pub sessions: Sessions,
+    /// Runs a session that was acquired.
+    pub runtime: Arc<Runtime>,
+    /// Redis' time.
+    pub clock: Arc<SystemClock>,
+    /// Where Redis is, for subscriptions.
+    pub redis: RedisConfig,
+}
+
+struct Owned {
+    epoch: Epoch,
+    tell: mpsc::UnboundedSender<Order>,
+}
+
+/// What the pool tells the task of a session.
+#[derive(Debug)]
+pub enum Order {
+    /// Its record changed: look at it again.
+    Look,
+    /// Drain, and release it to another worker.
+    HandOver,
+    /// Do this and answer.
+    Command(Box<PendingCommand>),
+}
+
+impl Pool {
+    /// Owns and runs sessions until `shutdown`, or until the worker is fenced.
+    pub async fn run(self, shutdown: CancellationToken) -> PoolEnd {
+        let stop = CancellationToken::new();
+        let mut helpers = JoinSet::new();
+        let store = self.runtime.store.clone();
+        let changed = listen(self.redis.clone(), [store.keys.control_channel()]);
+        let commands = listen(
+            self.redis.clone(),
+            [store.keys.command_channel(self.member.id.as_str())],
+        );
+        {
+            let member = self.member.clone();
+            let until = stop.clone();
+            helpers.spawn(async move { member.beat(until).await });
+            let sweeper = Sweeper::new(
+                self.registry.clone(),
+                self.sessions.clone(),
+                self.runtime.lanes(),
+            );
+            let (id, clock, until) = (
+                self.member.id.clone(),
+                Arc::clone(&self.clock),
+                stop.clone(),
+            );
+            helpers.spawn(async move {
+                until
+                    .run_until_cancelled(sweeper.run(id, clock, SWEEP))
+                    .await
+                    .unwrap_or(());
+            });
+        }
+        let end = self.own(&shutdown, changed, commands).await;
+        stop.cancel();
+        helpers.join_all().await;
+        if end == PoolEnd::Shutdown
+            && let Err(error) = self.registry.leave(&self.member.id).await
+        {
+            tracing::warn!(%error, "could not leave the pool; others will notice");
+        }
+        end
+    }
+
+    async fn own(
+        &self,
+        shutdown: &CancellationToken,
+        mut changed: mpsc::UnboundedReceiver<Heard>,
+        mut commands: mpsc::UnboundedReceiver<Heard>,
+    ) -> PoolEnd {
+        let fenced = self.member.liveness.fenced();
+        let mut owned: HashMap<SessionRef, Owned> = HashMap::new();
+        let mut doubtful: HashSet<SessionRef> = HashSet::new();
+        let mut tasks: JoinSet<(SessionRef, Ended)> = JoinSet::new();
+        let mut tick = tokio::time::interval(self.runtime.heartbeat());
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut draining = false;
+        loop {
+            let mut balance = false;
+            tokio::select! {
+                biased;
+                () = fenced.cancelled() => {
+                    tasks.shutdown().await;
+                    let owned = owned.into_iter().map(|(of, owned)| (of, owned.epoch));
+                    return PoolEnd::Fenced(owned.collect());
+                }
+                () = shutdown.cancelled(), if !draining => {
+                    draining = true;
+                    tracing::info!(sessions = owned.len(), "draining");
+                    for session in owned.values() {
+                        let _ = session.tell.send(Order::HandOver);
+                    }
+                }
+                Some(ended) = tasks.join_next() => match ended {
+                    Ok((of, ended)) => {
+                        tracing::debug!(session = %of.session, ?ended, "session task ended");
+                        let gone = owned.remove(&of);
+                        if let (Some(gone), Ended::Lost) = (gone, ended) {
+                            self.tell_survival(of, gone.epoch);
+                        }
+                        self.member.owns(owned.len());
+                        balance = ended == Ended::Lost;
+                    }
+                    Err(error) => {
+                        // A panic in a session's task: the session stays this worker's by name,
+                        // so the whole run ends and everything is acquired anew.
+                        tracing::error!(%error, "a session task panicked; starting anew");
+                        self.member.liveness.fence();
+                    }
+                },
+                Some(heard) = changed.recv() => {
+                    balance = look(&owned, heard);
+                    while let Ok(heard) = changed.try_recv() {
+                        balance |= look(&owned, heard);
+                    }
+                }
+                Some(Heard::Message { text: message, .. }) = commands.recv() => {
+                    route(&owned, &self.runtime.store, &message).await;
+                }
+                _ = tick.tick() => balance = true,
+            }
+            if draining {
+                if owned.is_empty() {
+                    return PoolEnd::Shutdown;
+                }
+            } else if balance {
+                match self.balance(&owned, &mut doubtful).await {
+                    Ok(taken) => {
+                        for owner in taken {
+                            let of = owner.of.clone();
+                            let (tell, orders) = mpsc::unbounded_channel();
+                            let epoch = owner.epoch;
+                            owned.insert(of.clone(), Owned { epoch, tell });
+                            let runtime = Arc::clone(&self.runtime);
+                            tasks.spawn(async move { (of, runtime.run(owner, orders).await) });
+                        }
+                        self.member.owns(owned.len());
+                    }
+                    Err(error) => tracing::warn!(%error, "could not look for sessions"),
+                }
+            }
+        }
+    }
+
+    /// Says that what this worker had in flight for a session that it lost did not kill it.
+    fn tell_survival(&self, of: SessionRef, epoch: Epoch) {
+        let lanes = self.runtime.lanes();
+        tokio::spawn(async move {
+            if let Err(error) = lanes.survived(&of, epoch).await {
+                tracing::warn!(session = %of.session, %error, "could not say that it lives");
+            }
+        });
+    }
+
+    /// Buries the silent, takes free sessions up to the share, asks for surplus to be given back.
+    /// `doubtful` are those whose acquisition got no answer; they are tried again.
+    async fn balance(
+        &self,
+        owned: &HashMap<SessionRef, Owned>,
+        doubtful: &mut HashSet<SessionRef>,
+    ) -> Result<Vec<Owner>, RedisFailure> {
+        let liveness = self.runtime.liveness_ms();
+        for buried in self.registry.bury(self.clock.now(), liveness).await? {
+            tracing::warn!(worker = %buried, "buried a silent worker; its sessions are free");
+        }
+        let workers = self.registry.workers().await?;
+        let running = self.registry.running_count().await?;
+        let standing = standing(&self.member.id, owned.len(), running, &workers);
+        for session in owned.values().take(standing.give_back) {
+            let _ = session.tell.send(Order::HandOver);
+        }
+        let mut wanted = doubtful.clone();
+        if standing.take > 0 {
+            wanted.extend(self.registry.free(standing.take).await?);
+        }
+        let tried: Vec<_> = futures_util::stream::iter(wanted)
+            .filter(|of| std::future::ready(!owned.contains_key(of)))
+            .map(async |of| (self.try_take(&of).await, of))
+            .buffer_unordered(ACQUIRE_CONCURRENCY)
+            .collect()
+            .await;
+        let mut taken = Vec::new();
+        for (outcome, of) in tried {
+            doubtful.remove(&of);
+            match outcome {
+                Ok(owner) => taken.extend(owner),
+                Err(error) => {
+                    tracing::warn!(session = %of.session, %error, "could not acquire a session");
+                    doubtful.insert(of);
+                }
+            }
+        }
+        Ok(taken)
+    }
+
+    async fn try_take(&self, of: &SessionRef) -> Result<Option<Owner>, RedisFailure> {
+        let record = self.sessions.record(of).await?;
+        let former: Option<WorkerId> = record.and_then(|record| record.session.worker);
+        // Its own name on a session that it does not run is that of an acquisition, or of a release,
+        // that got no answer.
+        if let Some(former) = &former
+            && *former != self.member.id
+            && self.registry.is_registered(former).await?
+        {
+            // Its owner lives; the hint that it is free was wrong.
+            self.sessions.withdraw_offer(of).await?;
+            return Ok(None);
+        }
+        let now = self.clock.now();
+        match self
+            .sessions
+            .acquire(now, of, &self.member.id, former.as_ref())
+            .await?
+        {
+            Acquired::Owned(epoch) => Ok(Some(Owner {
+                of: of.clone(),
+                epoch,
+                worker: self.member.id.clone(),
+                liveness: self.member.liveness.clone(),
+            })),
+            Acquired::Held(_) | Acquired::Unwanted | Acquired::Gone => Ok(None),
+        }
+    }
+}
+
+/// Lets the sessions that a control message concerns look at their records. True when it concerns
+/// a session that is not owned here, and so may be free.
+fn look(owned: &HashMap<SessionRef, Owned>, heard: Heard) -> bool {
+    match heard {
+        Heard::Message { text: member, .. } => {
+            match parse_member(&member).and_then(|of| owned.get(&of)) {
+                Some(session) => {
+                    let _ = session.tell.send(Order::Look);
+                    false
+                }
+                None => true,
+            }
+        }
+        // Wishes made while nobody listened are in the records.
+        Heard::Subscribed => {
+            for session in owned.values() {
+                let _ = session.tell.send(Order::Look);
+            }
+            true
+        }
+        Heard::Lost => false,
+    }
+}
+
+/// Gives a command to its session's task, or answers that it is not here.
+async fn route(owned: &HashMap<SessionRef, Owned>, store: &Store, message: &str) {
+    let Some(command) = PendingCommand::parse(message, store).map(Box::new) else {
+        return;
+    };
+    let unrouted = match owned.get(&command.request.of()) {
+        Some(session) => match session.tell.send(Order::Command(command)) {
+            Ok(()) => return,
+            Err(mpsc::error::SendError(Order::Command(command))) => command,
+            Err(_) => return,
+        },
+        None => command,
+    };
+    let message = "the session is owned by another worker".to_owned();
+    unrouted
+        .answer(Err(CommandError {
+            code: "not_owned".to_owned(),
+            message,
+            wa_code: None,
+        }))
+        .await;
+}

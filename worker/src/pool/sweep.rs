@@ -1,0 +1,68 @@
+//! What the hints and wake-ups may have missed is found by a slow sweep.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gateway_shared::clock::{Clock, SystemClock};
+use gateway_shared::domain::WorkerId;
+use gateway_shared::lane::Lanes;
+use gateway_shared::redis::RedisFailure;
+use gateway_shared::registry::Registry;
+use gateway_shared::session::Sessions;
+
+/// Entries of one lane that one sweep looks at.
+const EXPIRED_PER_LANE: u32 = 200;
+
+/// Sweeps on behalf of the whole pool; only the oldest worker does it.
+pub(super) struct Sweeper {
+    registry: Registry,
+    sessions: Sessions,
+    lanes: Lanes,
+}
+
+impl Sweeper {
+    pub(super) fn new(registry: Registry, sessions: Sessions, lanes: Lanes) -> Self {
+        Self {
+            registry,
+            sessions,
+            lanes,
+        }
+    }
+
+    /// Sweeps every `period`, and follows Redis' clock, until dropped.
+    pub(super) async fn run(&self, me: WorkerId, clock: Arc<SystemClock>, period: Duration) {
+        loop {
+            tokio::time::sleep(period).await;
+            if let Err(error) = self.sweep(&me, &clock).await {
+                tracing::warn!(%error, "sweep failed");
+            }
+        }
+    }
+
+    async fn sweep(&self, me: &WorkerId, clock: &SystemClock) -> Result<(), RedisFailure> {
+        self.registry.follow_clock(clock).await?;
+        let workers = self.registry.workers().await?;
+        if workers.first().is_none_or(|oldest| oldest.id != *me) {
+            return Ok(());
+        }
+        // Sessions that should run and that nobody owns, although no set says so: a process was
+        // killed between two steps.
+        for of in self.registry.running().await? {
+            let Some(record) = self.sessions.record(&of).await? else {
+                continue;
+            };
+            let owned = record
+                .session
+                .worker
+                .is_some_and(|owner| workers.iter().any(|worker| worker.id == owner));
+            if !owned {
+                self.sessions.renew_offer(&of).await?;
+            }
+        }
+        // Sends that expire while their session is stopped: their lane has no owner to notice.
+        for of in self.registry.directory().await? {
+            self.lanes.sweep(clock.now(), &of, EXPIRED_PER_LANE).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,248 @@
+//! A worker process from start to end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use gateway_shared::clock::{Clock, SystemClock};
+use gateway_shared::config::{Config, WorkerConfig};
+use gateway_shared::installation::{Foreign, Installation};
+use gateway_shared::lane::{Epoch, Lanes, SessionRef};
+use gateway_shared::messages::Messages;
+use gateway_shared::redis::Store;
+use gateway_shared::registry::Registry;
+use gateway_shared::session::Sessions;
+use gateway_shared::telemetry;
+use tokio::sync::Semaphore;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::{Engine, EngineConfig};
+use crate::link::certificate::verify_armed;
+use crate::link::{ClientVersion, LinkConfig, Network, NetworkConfig, NetworkError, RetryPolicy};
+use crate::pool::{Membership, Pool, PoolEnd, Rhythm};
+use crate::session::Runtime;
+
+/// Pause before Redis is tried again at the start.
+const AGAIN: Duration = Duration::from_secs(1);
+/// How many sessions at a time are told that their former owner lives.
+const SURVIVAL_CONCURRENCY: usize = 32;
+
+/// What this build may talk to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flavour {
+    /// WhatsApp, with every check armed.
+    Production,
+    /// The protocol sandbox, whose certificate no production build accepts.
+    Sandbox,
+}
+
+/// Why a worker does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A production worker whose certificate check is disarmed.
+    #[error(
+        "this build does not check WhatsApp's certificate: it was built together with the \
+         protocol sandbox (`cargo build --workspace`). Build the production worker on its own: \
+         cargo build --release -p gateway-worker"
+    )]
+    Disarmed,
+    /// Redis was written by a newer version of this program.
+    #[error(transparent)]
+    Foreign(#[from] Foreign),
+    /// The configured address is none that this flavour may dial.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+}
+
+/// Runs a worker until `shutdown`; then it hands its sessions over and returns.
+///
+/// # Errors
+/// When the build or the configuration does not allow it to run. That Redis is away is no error:
+/// the worker waits for it.
+pub async fn run(
+    flavour: Flavour,
+    config: Config,
+    shutdown: CancellationToken,
+) -> Result<(), RunError> {
+    if flavour == Flavour::Production && !verify_armed() {
+        return Err(RunError::Disarmed);
+    }
+    let worker = config.worker.clone();
+    let network = Network::new(&NetworkConfig {
+        url: Some(worker.whatsapp.url.clone()).filter(|url| !url.is_empty()),
+        concurrent_dials: worker.connect_concurrency,
+    })?;
+    let link = link_config(&worker);
+    let clock = Arc::new(SystemClock::new());
+    let Some(store) = open_store(&config, &shutdown).await else {
+        return Ok(());
+    };
+    let sessions = Sessions::new(store.clone(), &config.retention);
+    let registry = Registry::new(store.clone());
+    let lanes = Lanes::new(store.clone(), config.retention);
+    let installation = Installation::new(store.clone(), config.redis.expected());
+
+    // Sessions that this process owned when it was fenced.
+    let mut outlived = Vec::new();
+    loop {
+        if !enter(&installation, &clock, &shutdown).await? {
+            return Ok(());
+        }
+        let rhythm = rhythm(&worker);
+        let joined = Membership::join(
+            registry.clone(),
+            Arc::clone(&clock),
+            rhythm,
+            worker.capacity,
+            &shutdown,
+        );
+        let Some(member) = joined.await else {
+            return Ok(());
+        };
+        outlived = tell_survival(&lanes, outlived).await;
+        telemetry::announce(&serde_json::json!({"worker": member.id}));
+        let (engine, engine_run) = Engine::new(
+            EngineConfig::from(&worker),
+            &member.id,
+            lanes.clone(),
+            config.redis.clone(),
+            clock.clone(),
+        );
+        let runtime = Runtime {
+            config: worker.clone(),
+            store: store.clone(),
+            sessions: sessions.clone(),
+            messages: Messages::new(store.clone(), &config.retention),
+            lanes: lanes.clone(),
+            engine: engine.clone(),
+            link: link.clone(),
+            network: Arc::clone(&network),
+            retry: retry(&worker),
+            clock: Arc::clone(&clock),
+            connecting: Arc::new(Semaphore::new(worker.connect_concurrency)),
+            recording: Semaphore::new(store.connection.worth_at_once().div_ceil(2)),
+        };
+        let pool = Pool {
+            member: member.clone(),
+            registry: registry.clone(),
+            sessions: sessions.clone(),
+            runtime: Arc::new(runtime),
+            clock: Arc::clone(&clock),
+            redis: config.redis.clone(),
+        };
+        // The engine outlives the sessions, which settle through it while they drain.
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(engine_run.run(stop.clone()));
+        let guard = guard(installation.clone(), Arc::clone(&clock), member.clone());
+        let guard = tokio::spawn(stop.clone().run_until_cancelled_owned(guard));
+        let end = pool.run(shutdown.clone()).await;
+        stop.cancel();
+        let _ = guard.await;
+        if let Err(error) = running.await {
+            tracing::error!(%error, "the lane engine panicked");
+        }
+        match end {
+            PoolEnd::Shutdown => return Ok(()),
+            PoolEnd::Fenced(owned) => {
+                tracing::warn!(worker = %member.id, "starting anew");
+                outlived.extend(owned);
+            }
+        }
+    }
+}
+
+/// Waits until Redis holds the right installation; false when told to end before.
+async fn enter(
+    installation: &Installation,
+    clock: &SystemClock,
+    shutdown: &CancellationToken,
+) -> Result<bool, RunError> {
+    loop {
+        match installation.look(clock.now()).await {
+            Ok(None) => return Ok(true),
+            Ok(Some(foreign @ Foreign::Newer { .. })) => return Err(foreign.into()),
+            // It was logged, and is until it changes.
+            Ok(Some(_)) => {}
+            Err(error) => tracing::warn!(%error, "waiting for Redis"),
+        }
+        tokio::select! {
+            () = sleep(AGAIN) => {}
+            () = shutdown.cancelled() => return Ok(false),
+        }
+    }
+}
+
+/// Fences the worker when Redis turns out to hold another installation.
+async fn guard(installation: Installation, clock: Arc<SystemClock>, member: Membership) {
+    loop {
+        sleep(AGAIN).await;
+        // A Redis that does not answer is the heartbeat's matter.
+        if let Ok(Some(_)) = installation.look(clock.now()).await {
+            member.liveness.fence();
+            return;
+        }
+    }
+}
+
+/// Says that this process lives, so that what it had in flight when it was cut off from Redis is not
+/// taken for what killed it. Gives back those of which Redis did not take it.
+async fn tell_survival(
+    lanes: &Lanes,
+    outlived: Vec<(SessionRef, Epoch)>,
+) -> Vec<(SessionRef, Epoch)> {
+    futures_util::stream::iter(outlived)
+        .map(async |(of, epoch)| {
+            let told = lanes.survived(&of, epoch).await;
+            told.is_err().then_some((of, epoch))
+        })
+        .buffer_unordered(SURVIVAL_CONCURRENCY)
+        .filter_map(std::future::ready)
+        .collect()
+        .await
+}
+
+async fn open_store(config: &Config, shutdown: &CancellationToken) -> Option<Store> {
+    loop {
+        match Store::open(&config.redis).await {
+            Ok(store) => return Some(store),
+            Err(error) => tracing::warn!(%error, "waiting for Redis"),
+        }
+        tokio::select! {
+            () = sleep(AGAIN) => {}
+            () = shutdown.cancelled() => return None,
+        }
+    }
+}
+
+fn rhythm(worker: &WorkerConfig) -> Rhythm {
+    Rhythm {
+        heartbeat: Duration::from_millis(worker.heartbeat_ms),
+        liveness: Duration::from_millis(worker.liveness_ms),
+        margin: Duration::from_millis(worker.fence_margin_ms),
+    }
+}
+
+fn link_config(worker: &WorkerConfig) -> LinkConfig {
+    // The configuration has been validated: no version, or three numbers.
+    let version = match worker.whatsapp.version[..] {
+        [primary, secondary, tertiary] => ClientVersion(primary, secondary, tertiary),
+        _ => ClientVersion::default(),
+    };
+    let ack_timeout = Duration::from_millis(worker.ack_timeout_ms);
+    LinkConfig {
+        version,
+        ack_timeout,
+        ..LinkConfig::default()
+    }
+}
+
+fn retry(worker: &WorkerConfig) -> RetryPolicy {
+    let millis = |value: u64| u32::try_from(value).unwrap_or(u32::MAX);
+    RetryPolicy {
+        first_ms: millis(worker.backoff_base_ms),
+        most_ms: millis(worker.backoff_max_ms),
+        overlimit_ms: worker.overlimit_rest_ms,
+        reach_out_ms: worker.reach_out_rest_ms,
+    }
+}

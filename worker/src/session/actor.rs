@@ -1,0 +1,401 @@
+//! The task of one owned session.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gateway_shared::clock::Millis;
+use gateway_shared::command::{Command, CommandError, CommandRequest};
+use gateway_shared::domain::SessionStatus;
+use gateway_shared::lane::LaneError;
+use gateway_shared::session::{Desired, SessionRecord};
+use rand::RngExt;
+use serde_json::json;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::dispatch::LinkDispatch;
+use super::farewell::farewell;
+use super::inbound::EventSink;
+use super::observe::{Observer, RECEIPTS_AT_ONCE, Seen};
+use super::{Ended, Owner, Runtime, groups};
+use crate::engine::{LaneHandle, LaneSpec};
+use crate::keystore::{KeystoreError, RedisKeystore};
+use crate::link::{Fact, Link, LinkParts, PairingFailure, ReceiptFact};
+use crate::pool::{Order, PendingCommand};
+
+/// Pause before a step that Redis did not take is tried again.
+const AGAIN: Duration = Duration::from_millis(250);
+/// Longest random pause before a connection, so that a take-over is no storm.
+const JITTER_MS: u64 = 150;
+/// How long one connection attempt may keep its place among those under way.
+const CONNECTING: Duration = Duration::from_secs(10);
+/// How long a session that is to be unlinked may take to connect for its good-bye.
+const PARTING: Duration = Duration::from_secs(15);
+
+/// Why a stint of a session's task is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Leave {
+    /// It is to be released, with this status where it shall not go on running.
+    Release(Option<SessionStatus>),
+    /// WhatsApp no longer knows the device, for this reason.
+    LoggedOut(String),
+    /// It can not go on by itself, for this reason; a user must start it again.
+    Failed(String),
+    /// The session is to be removed.
+    Delete,
+    /// Its link is to be opened anew.
+    Reopen,
+    /// It is somebody else's now, or this worker may not act any more.
+    Lost,
+}
+
+/// Runs a session from stint to stint; a stint is one opened link.
+pub(super) async fn run(
+    runtime: Arc<Runtime>,
+    owner: Owner,
+    mut orders: mpsc::UnboundedReceiver<Order>,
+) -> Ended {
+    let lost = owner.liveness.fenced().child_token();
+    loop {
+        let outcome = match stint(&runtime, &owner, &lost, &mut orders).await {
+            Ok(Leave::Reopen) => continue,
+            Ok(Leave::Lost) => return Ended::Lost,
+            Ok(leave) => farewell(&runtime, &owner, &lost, leave).await,
+            Err(error) => Err(error),
+        };
+        match outcome {
+            Ok(()) => return Ended::Released,
+            Err(LaneError::Stale(_)) => {
+                tracing::warn!(session = %owner.of.session, epoch = owner.epoch.0,
+                    "a stale write was refused: the session has a new owner");
+                return Ended::Lost;
+            }
+            Err(LaneError::Redis(error)) => {
+                tracing::warn!(session = %owner.of.session, %error, "Redis failed; trying again");
+                tokio::select! {
+                    () = sleep(AGAIN) => {}
+                    () = lost.cancelled() => return Ended::Lost,
+                }
+            }
+        }
+    }
+}
+
+/// What a stint works with.
+struct Stint<'a> {
+    runtime: &'a Arc<Runtime>,
+    owner: &'a Owner,
+    record: SessionRecord,
+    lane: LaneHandle,
+    link: Arc<Link>,
+    /// The device is to be unlinked as soon as the link is up.
+    parting: bool,
+}
+
+async fn stint(
+    runtime: &Arc<Runtime>,
+    owner: &Owner,
+    lost: &CancellationToken,
+    orders: &mut mpsc::UnboundedReceiver<Order>,
+) -> Result<Leave, LaneError> {
+    let Some(record) = runtime.sessions.record(&owner.of).await? else {
+        return Ok(Leave::Release(None));
+    };
+    if let Some(leave) = leave_at_once(&record) {
+        return Ok(leave);
+    }
+    let stale = lost.child_token();
+    let claim = RedisKeystore::claim(
+        runtime.store.clone(),
+        owner.of.session.clone(),
+        i64::try_from(owner.epoch.0).unwrap_or(i64::MAX),
+        stale.clone(),
+    );
+    let keystore = match claim.await {
+        Ok(keystore) => keystore,
+        Err(KeystoreError::Redis(error)) => return Err(error.into()),
+        Err(_) => return Ok(Leave::Lost),
+    };
+    let observer = Observer::new(runtime, owner, lost);
+    observer.starting("").await?;
+
+    let permit = admission(runtime, lost).await;
+    let Some(permit) = permit else {
+        return Ok(Leave::Lost);
+    };
+    let (facts, mut seen) = mpsc::unbounded_channel();
+    let parts = LinkParts {
+        network: Arc::clone(&runtime.network),
+        clock: runtime.clock.clone(),
+        backend: Arc::new(keystore),
+        facts,
+        inbound: Arc::new(EventSink::new(runtime, owner)),
+        may_act: {
+            let (liveness, stale) = (owner.liveness.clone(), stale.clone());
+            Arc::new(move || !stale.is_cancelled() && liveness.may_act())
+        },
+    };
+    let link = match Link::open(runtime.link.clone(), parts).await {
+        Ok(link) => Arc::new(link),
+        Err(error) => {
+            tracing::error!(session = %owner.of.session, %error, "could not open the link");
+            observer
+                .starting("the session's keys could not be read")
+                .await?;
+            sleep(AGAIN).await;
+            return Ok(if lost.is_cancelled() {
+                Leave::Lost
+            } else {
+                Leave::Reopen
+            });
+        }
+    };
+    let lane = runtime.engine.attach(LaneSpec {
+        from: owner.of.clone(),
+        epoch: owner.epoch,
+        limits: record.session.limits,
+        lost: stale.clone(),
+        dispatch: Arc::new(LinkDispatch::new(runtime, owner, Arc::clone(&link))),
+    });
+    let lane = match lane.await {
+        Ok(lane) => lane,
+        Err(error) => {
+            link.sever();
+            return Err(error);
+        }
+    };
+    let parting = record.logout || record.desired == Desired::Deleted;
+    let mut stint = Stint {
+        runtime,
+        owner,
+        record,
+        lane,
+        link,
+        parting,
+    };
+    let leave = stint
+        .watch(&observer, &stale, permit, &mut seen, orders)
+        .await;
+    stint.clean_up(&leave).await;
+    leave
+}
+
+/// What a record says that needs no link.
+fn leave_at_once(record: &SessionRecord) -> Option<Leave> {
+    let paired = record.session.wa_jid.is_some();
+    match record.desired {
+        Desired::Deleted if !paired => Some(Leave::Delete),
+        Desired::Stopped if record.logout && !paired => Some(Leave::LoggedOut("logout".into())),
+        Desired::Stopped if !record.logout => {
+            let logged_out = record.session.status == SessionStatus::LoggedOut;
+            Some(Leave::Release(
+                (!logged_out).then_some(SessionStatus::Stopped),
+            ))
+        }
+        _ => None,
+    }
+}
+
+/// A place among the connections under way, after a random pause; `None` when fenced meanwhile.
+async fn admission(runtime: &Runtime, lost: &CancellationToken) -> Option<OwnedSemaphorePermit> {
+    let pause = Duration::from_millis(rand::rng().random_range(0..JITTER_MS));
+    let wait = async {
+        sleep(pause).await;
+        Arc::clone(&runtime.connecting).acquire_owned().await.ok()
+    };
+    lost.run_until_cancelled(wait).await.flatten()
+}
+
+/// The next fact: the one that was read ahead, or the next one to come. Dropping it loses nothing.
+async fn next(ahead: &mut Option<Fact>, seen: &mut mpsc::UnboundedReceiver<Fact>) -> Option<Fact> {
+    match ahead.take() {
+        Some(fact) => Some(fact),
+        None => seen.recv().await,
+    }
+}
+
+/// The receipts that have come already, from `first` on. Recipients answer in crowds, and one call
+/// for many of them costs little more than one for one. The fact after them is read ahead.
+fn take_receipts(
+    first: ReceiptFact,
+    ahead: &mut Option<Fact>,
+    seen: &mut mpsc::UnboundedReceiver<Fact>,
+) -> Vec<ReceiptFact> {
+    let mut receipts = vec![first];
+    while receipts.len() < RECEIPTS_AT_ONCE {
+        match seen.try_recv() {
+            Ok(Fact::Receipt(receipt)) => receipts.push(receipt),
+            Ok(other) => {
+                *ahead = Some(other);
+                break;
+            }
+            // The end of the facts is told by the next look at them.
+            Err(_) => break,
+        }
+    }
+    receipts
+}
+
+impl Stint<'_> {
+    /// Follows the link and the orders until there is a reason to leave.
+    async fn watch(
+        &mut self,
+        observer: &Observer<'_>,
+        stale: &CancellationToken,
+        permit: OwnedSemaphorePermit,
+        seen: &mut mpsc::UnboundedReceiver<Fact>,
+        orders: &mut mpsc::UnboundedReceiver<Order>,
+    ) -> Result<Leave, LaneError> {
+        let opened = Instant::now();
+        let mut permit = Some(permit);
+        let mut rest_until: Option<Millis> = None;
+        let mut ahead: Option<Fact> = None;
+        loop {
+            let rest = rest_until.map_or(Duration::MAX, |until| {
+                Duration::from_millis(u64::try_from(until - self.runtime.now()).unwrap_or(0))
+            });
+            tokio::select! {
+                biased;
+                () = stale.cancelled() => return Ok(Leave::Lost),
+                () = self.lane.stale() => return Ok(Leave::Lost),
+                order = orders.recv() => match order {
+                    Some(Order::Look) => {
+                        if let Some(leave) = self.look().await? {
+                            return Ok(leave);
+                        }
+                    }
+                    Some(Order::Command(command)) => self.obey(*command),
+                    Some(Order::HandOver) | None => return Ok(Leave::Release(None)),
+                },
+                fact = next(&mut ahead, seen) => {
+                    let Some(fact) = fact else { return Ok(Leave::Reopen) };
+                    tracing::debug!(session = %self.owner.of.session, ?fact, "fact");
+                    if let Fact::Receipt(first) = fact {
+                        let _turn = self.runtime.recording.acquire().await;
+                        observer.receipts(&take_receipts(first, &mut ahead, seen)).await?;
+                        continue;
+                    }
+                    permit = None;
+                    match observer.observe(fact).await? {
+                        Seen::Up if self.parting => return Ok(self.part().await),
+                        Seen::Up => self.lane.open(),
+                        Seen::Down => self.lane.hold(),
+                        Seen::Nothing => {}
+                        Seen::LoggedOut(reason) => return Ok(Leave::LoggedOut(reason)),
+                        // A banned account rests until the ban is over.
+                        Seen::Reopen if rest_until.is_some() => {}
+                        Seen::Reopen => return Ok(Leave::Reopen),
+                        Seen::RestUntil(until) => {
+                            self.lane.hold();
+                            rest_until = Some(until);
+                        }
+                        Seen::Failed(reason) => return Ok(Leave::Failed(reason)),
+                    }
+                },
+                () = sleep(rest), if rest_until.is_some() => return Ok(Leave::Reopen),
+                () = sleep_until(opened + CONNECTING), if permit.is_some() => permit = None,
+                () = sleep_until(opened + PARTING), if self.parting => return Ok(self.part().await),
+            }
+        }
+    }
+
+    /// Looks at the record again: a wish, or other limits.
+    async fn look(&mut self) -> Result<Option<Leave>, LaneError> {
+        let Some(record) = self.runtime.sessions.record(&self.owner.of).await? else {
+            return Ok(Some(Leave::Lost));
+        };
+        if record.epoch != self.owner.epoch {
+            return Ok(Some(Leave::Lost));
+        }
+        if let Some(leave) = leave_at_once(&record) {
+            return Ok(Some(leave));
+        }
+        if record.session.limits != self.record.session.limits {
+            self.lane.set_limits(record.session.limits);
+        }
+        self.parting = record.logout || record.desired == Desired::Deleted;
+        let restart = record.restarts != self.record.restarts;
+        self.record = record;
+        if self.parting && self.link.is_connected() {
+            return Ok(Some(self.part().await));
+        }
+        Ok(restart.then_some(Leave::Reopen))
+    }
+
+    /// Asks WhatsApp to forget the device, as far as it can be reached.
+    async fn part(&self) -> Leave {
+        self.lane.hold();
+        if let Err(error) = self.link.logout().await {
+            tracing::warn!(session = %self.owner.of.session, %error,
+                "WhatsApp could not be told of the logout; the phone may still list the device");
+        }
+        if self.record.desired == Desired::Deleted {
+            Leave::Delete
+        } else {
+            Leave::LoggedOut("logout".to_owned())
+        }
+    }
+
+    /// Does what a command asks, beside everything else, and answers it.
+    fn obey(&self, command: PendingCommand) {
+        let link = Arc::clone(&self.link);
+        let left = command.request.deadline - self.runtime.now();
+        let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));
+        // Whoever asked has given up by then, and may ask again.
+        let late = |command: &PendingCommand| {
+            let CommandRequest {
+                session,
+                request_id,
+                command,
+                ..
+            } = &command.request;
+            tracing::warn!(%session, %request_id, command = command.name(),
+                "a command was not done in time");
+        };
+        if left.is_zero() {
+            return late(&command);
+        }
+        tokio::spawn(async move {
+            let done = async {
+                match &command.request.command {
+                    Command::PairingCode { phone } => link
+                        .pairing_code(phone)
+                        .await
+                        .map(|code| json!({ "code": code.as_str() }))
+                        .map_err(|error| refusal(&error)),
+                    Command::Group(command) => groups::obey(&link, command).await,
+                }
+            };
+            match timeout(left, done).await {
+                Ok(outcome) => command.answer(outcome).await,
+                Err(_) => late(&command),
+            }
+        });
+    }
+
+    /// Ends what the stint began: in order where it may, at once where it must.
+    async fn clean_up(&self, leave: &Result<Leave, LaneError>) {
+        if matches!(leave, Ok(Leave::Lost) | Err(LaneError::Stale(_))) {
+            self.link.sever();
+            self.lane.abandon();
+            return;
+        }
+        let limit = Duration::from_millis(self.runtime.config.drain_timeout_ms);
+        self.lane.detach(limit).await;
+        self.link.close().await;
+    }
+}
+
+fn refusal(error: &PairingFailure) -> CommandError {
+    let code = match error {
+        PairingFailure::AlreadyPaired => "already_paired",
+        PairingFailure::NotConnected(_) => "session_not_connected",
+        PairingFailure::Refused(_) => "refused",
+    };
+    CommandError {
+        code: code.to_owned(),
+        message: error.to_string(),
+        wa_code: None,
+    }
+}

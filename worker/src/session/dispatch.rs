@@ -1,0 +1,80 @@
+//! From the lane to the link: one claimed send becomes one attempt.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use gateway_shared::clock::{Clock, SystemClock};
+use gateway_shared::lane::{ClaimedSend, Scope};
+
+use super::{Owner, Runtime};
+use crate::engine::{Dispatch, LanePause, Verdict};
+use crate::link::classify::Moment;
+use crate::link::{LaneEffect, Link, RetryPolicy};
+use crate::pool::Liveness;
+
+/// Sends what a lane gives it over a session's link.
+#[derive(Debug)]
+pub(super) struct LinkDispatch {
+    link: Arc<Link>,
+    liveness: Liveness,
+    clock: Arc<SystemClock>,
+    policy: RetryPolicy,
+}
+
+impl LinkDispatch {
+    pub(super) fn new(runtime: &Runtime, owner: &Owner, link: Arc<Link>) -> Self {
+        Self {
+            link,
+            liveness: owner.liveness.clone(),
+            clock: Arc::clone(&runtime.clock),
+            policy: runtime.retry,
+        }
+    }
+}
+
+impl Dispatch for LinkDispatch {
+    fn dispatch(&self, send: ClaimedSend) -> BoxFuture<'static, Verdict> {
+        let (link, liveness) = (Arc::clone(&self.link), self.liveness.clone());
+        let (clock, policy) = (Arc::clone(&self.clock), self.policy);
+        async move {
+            // The last look before the wire: a worker that was frozen finds its right expired.
+            if !liveness.may_act() {
+                return Verdict::released();
+            }
+            let outcome = link.send(&send).await;
+            let moment = Moment {
+                now: clock.now(),
+                attempt: send.attempt,
+                random: rand::random(),
+            };
+            let verdict = policy.judge(&outcome, moment);
+            tracing::debug!(
+                request_id = send.request_id, organization = %send.from.organization,
+                session = %send.from.session, outbox_id = %send.id, attempt = send.attempt,
+                outcome = outcome.name(), "attempted"
+            );
+            Verdict {
+                attempt: verdict.attempt,
+                pause: pause(verdict.lane),
+            }
+        }
+        .boxed()
+    }
+}
+
+fn pause(effect: LaneEffect) -> Option<LanePause> {
+    match effect {
+        LaneEffect::GoOn => None,
+        LaneEffect::HoldNewChats { until } => Some(LanePause {
+            scope: Scope::NewChats,
+            until,
+            reason: "reach_out_restriction".to_owned(),
+        }),
+        LaneEffect::Pause { until, reason } => Some(LanePause {
+            scope: Scope::All,
+            until,
+            reason: reason.to_owned(),
+        }),
+    }
+}

@@ -1,0 +1,134 @@
+//! Leaving a session in order.
+
+use std::sync::Arc;
+
+use gateway_shared::domain::{SendFailure, SessionStatus};
+use gateway_shared::lane::LaneError;
+use gateway_shared::session::Report;
+use tokio_util::sync::CancellationToken;
+
+use super::actor::Leave;
+use super::{Owner, Runtime};
+use crate::keystore::{KeystoreError, RedisKeystore};
+
+/// Does what is left to do when a stint has ended, and releases the session.
+pub(super) async fn farewell(
+    runtime: &Arc<Runtime>,
+    owner: &Owner,
+    lost: &CancellationToken,
+    leave: Leave,
+) -> Result<(), LaneError> {
+    match leave {
+        Leave::Release(status) => {
+            if let Some(status) = status {
+                report(runtime, owner, status, "").await?;
+            }
+            runtime
+                .sessions
+                .release(&owner.of, &owner.worker, owner.epoch)
+                .await
+        }
+        Leave::LoggedOut(reason) => {
+            // The order matters: as long as the record says that it is paired, a process killed
+            // here leaves a successor that does all this again.
+            let failure = SendFailure::new("session_logged_out", "the session was logged out");
+            runtime
+                .lanes
+                .abandon(runtime.now(), owner.fence(), &failure)
+                .await?;
+            keystore(runtime, owner, lost)
+                .await?
+                .erase()
+                .await
+                .map_err(lane_error)?;
+            let fields = vec![
+                ("desired", "stopped".to_owned()),
+                ("logout", String::new()),
+                ("waJid", String::new()),
+                ("waLid", String::new()),
+            ];
+            let status = Some((SessionStatus::LoggedOut, reason));
+            let report = Report {
+                status,
+                fields,
+                event: None,
+            };
+            runtime
+                .sessions
+                .report(runtime.now(), owner.fence(), &report)
+                .await?;
+            runtime
+                .sessions
+                .release(&owner.of, &owner.worker, owner.epoch)
+                .await
+        }
+        Leave::Failed(reason) => {
+            let report = Report {
+                status: Some((SessionStatus::Failed, reason)),
+                fields: vec![("desired", "stopped".to_owned())],
+                event: None,
+            };
+            runtime
+                .sessions
+                .report(runtime.now(), owner.fence(), &report)
+                .await?;
+            runtime
+                .sessions
+                .release(&owner.of, &owner.worker, owner.epoch)
+                .await
+        }
+        Leave::Delete => {
+            let failure = SendFailure::new("session_deleted", "the session was deleted");
+            runtime
+                .lanes
+                .abandon(runtime.now(), owner.fence(), &failure)
+                .await?;
+            keystore(runtime, owner, lost)
+                .await?
+                .forget()
+                .await
+                .map_err(lane_error)?;
+            runtime
+                .sessions
+                .remove(&owner.of, &owner.worker, owner.epoch)
+                .await
+        }
+        Leave::Reopen | Leave::Lost => Ok(()),
+    }
+}
+
+async fn report(
+    runtime: &Runtime,
+    owner: &Owner,
+    status: SessionStatus,
+    reason: &str,
+) -> Result<(), LaneError> {
+    let status = Some((status, reason.to_owned()));
+    let report = Report {
+        status,
+        ..Report::default()
+    };
+    runtime
+        .sessions
+        .report(runtime.now(), owner.fence(), &report)
+        .await
+}
+
+async fn keystore(
+    runtime: &Runtime,
+    owner: &Owner,
+    lost: &CancellationToken,
+) -> Result<RedisKeystore, LaneError> {
+    let epoch = i64::try_from(owner.epoch.0).unwrap_or(i64::MAX);
+    let session = owner.of.session.clone();
+    RedisKeystore::claim(runtime.store.clone(), session, epoch, lost.child_token())
+        .await
+        .map_err(lane_error)
+}
+
+fn lane_error(error: KeystoreError) -> LaneError {
+    match error {
+        KeystoreError::Redis(error) => error.into(),
+        _ => LaneError::Stale(gateway_shared::lane::Stale),
+    }
+}

@@ -1,0 +1,112 @@
+//! Running a session: what its owner does from acquiring it until it is released.
+//!
+//! One task a session ([`actor`]) ties three parts together: the *link* to WhatsApp, the *lane* in
+//! the engine, and the *record* in Redis. The lane is open while the link is connected and held
+//! otherwise; what the link observes is reported under the owner's epoch.
+
+mod actor;
+mod dispatch;
+mod farewell;
+mod groups;
+mod inbound;
+mod observe;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gateway_shared::clock::{Clock, SystemClock};
+use gateway_shared::config::WorkerConfig;
+use gateway_shared::domain::WorkerId;
+use gateway_shared::lane::{Epoch, Lanes, SessionRef};
+use gateway_shared::messages::Messages;
+use gateway_shared::redis::Store;
+use gateway_shared::session::Sessions;
+use tokio::sync::{Semaphore, mpsc};
+
+use crate::engine::Engine;
+use crate::link::{LinkConfig, Network, RetryPolicy};
+use crate::pool::{Liveness, Order};
+
+/// A session that this worker owns.
+#[derive(Debug, Clone)]
+pub struct Owner {
+    /// Which session.
+    pub of: SessionRef,
+    /// Under which fencing token.
+    pub epoch: Epoch,
+    /// As which worker.
+    pub worker: WorkerId,
+    /// Whether that worker may act.
+    pub liveness: Liveness,
+}
+
+impl Owner {
+    fn fence(&self) -> (&SessionRef, Epoch) {
+        (&self.of, self.epoch)
+    }
+}
+
+/// How a session's task ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It was released: stopped, handed over, logged out or deleted.
+    Released,
+    /// It has a new owner, or this worker may not act any more; nothing was written.
+    Lost,
+}
+
+/// What every session of this worker shares.
+#[derive(Debug)]
+pub struct Runtime {
+    /// The configuration.
+    pub config: WorkerConfig,
+    /// Redis.
+    pub store: Store,
+    /// The session records.
+    pub sessions: Sessions,
+    /// The message indexes.
+    pub messages: Messages,
+    /// The lanes.
+    pub lanes: Lanes,
+    /// Runs the lanes.
+    pub engine: Engine,
+    /// How links behave.
+    pub link: LinkConfig,
+    /// The way to WhatsApp.
+    pub network: Arc<Network>,
+    /// When a failed attempt is made again.
+    pub retry: RetryPolicy,
+    /// Redis' time.
+    pub clock: Arc<SystemClock>,
+    /// How many sessions may be connecting at once.
+    pub connecting: Arc<Semaphore>,
+    /// How many sessions may be recording receipts at once; those of the others gather meanwhile.
+    pub recording: Semaphore,
+}
+
+impl Runtime {
+    /// Runs a session until it is released or lost.
+    pub async fn run(
+        self: &Arc<Self>,
+        owner: Owner,
+        orders: mpsc::UnboundedReceiver<Order>,
+    ) -> Ended {
+        actor::run(Arc::clone(self), owner, orders).await
+    }
+
+    pub(crate) fn lanes(&self) -> Lanes {
+        self.lanes.clone()
+    }
+
+    pub(crate) fn heartbeat(&self) -> Duration {
+        Duration::from_millis(self.config.heartbeat_ms)
+    }
+
+    pub(crate) fn liveness_ms(&self) -> u64 {
+        self.config.liveness_ms
+    }
+
+    fn now(&self) -> i64 {
+        self.clock.now()
+    }
+}

@@ -1,0 +1,239 @@
+//! What the link observes becomes the session's status, its events and its messages' statuses.
+
+use std::time::Duration;
+
+use gateway_shared::clock::Millis;
+use gateway_shared::domain::SessionStatus;
+use gateway_shared::lane::{LaneError, Receipt, Scope};
+use gateway_shared::session::{Report, ReportedEvent};
+use serde_json::json;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::{Owner, Runtime};
+use crate::link::{Fact, LinkEnd, ReceiptFact, WaAddress};
+
+/// Pause before a report that Redis did not take is made again.
+const AGAIN: Duration = Duration::from_millis(250);
+
+/// How long a session rests after another client took its place, in milliseconds.
+const REPLACED_REST: Millis = 15_000;
+
+/// Messages whose receipts are recorded in one step.
+pub(super) const RECEIPTS_AT_ONCE: usize = 200;
+
+/// What an observation means for the session's task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// The link is connected and logged in.
+    Up,
+    /// The link is down.
+    Down,
+    /// WhatsApp no longer knows the device.
+    LoggedOut(String),
+    /// The link is over and is to be opened anew.
+    Reopen,
+    /// The link is over and is to be opened anew, but not before this moment.
+    RestUntil(Millis),
+    /// The session can not go on by itself, for this reason.
+    Failed(String),
+    /// Nothing.
+    Nothing,
+}
+
+/// Reports observations of one session under its owner's epoch.
+pub(super) struct Observer<'a> {
+    runtime: &'a Runtime,
+    owner: &'a Owner,
+    lost: &'a CancellationToken,
+}
+
+impl<'a> Observer<'a> {
+    pub(super) fn new(runtime: &'a Runtime, owner: &'a Owner, lost: &'a CancellationToken) -> Self {
+        Self {
+            runtime,
+            owner,
+            lost,
+        }
+    }
+
+    /// The session is (re)connecting.
+    pub(super) async fn starting(&self, reason: &str) -> Result<(), LaneError> {
+        self.status(SessionStatus::Starting, reason, Vec::new())
+            .await
+    }
+
+    /// Records a fact and says what it means.
+    pub(super) async fn observe(&self, fact: Fact) -> Result<Seen, LaneError> {
+        match fact {
+            Fact::Connected { jid, lid } => {
+                self.status(SessionStatus::Working, "", identity(jid, lid))
+                    .await?;
+                Ok(Seen::Up)
+            }
+            Fact::Paired { jid, lid } => {
+                self.status(SessionStatus::Starting, "", identity(Some(jid), Some(lid)))
+                    .await?;
+                Ok(Seen::Nothing)
+            }
+            Fact::Disconnected { reason } | Fact::DialFailed { reason } => {
+                self.starting(&reason).await?;
+                Ok(Seen::Down)
+            }
+            Fact::QrCode { code, expires_at } => {
+                let payload = json!({ "code": code, "expiresAt": expires_at });
+                let fields = vec![("qr", code), ("qrExpiresAt", expires_at.to_string())];
+                self.report(&Report {
+                    status: Some((SessionStatus::ScanQrCode, String::new())),
+                    fields,
+                    event: Some(ReportedEvent {
+                        kind: "auth.qr",
+                        payload: payload.to_string(),
+                    }),
+                })
+                .await?;
+                Ok(Seen::Down)
+            }
+            Fact::PairingCode { code, expires_at } => {
+                let payload = json!({ "code": code, "expiresAt": expires_at }).to_string();
+                self.report(&Report {
+                    event: Some(ReportedEvent {
+                        kind: "auth.code",
+                        payload,
+                    }),
+                    ..Report::default()
+                })
+                .await?;
+                Ok(Seen::Nothing)
+            }
+            Fact::Receipt(receipt) => {
+                self.receipts(&[receipt]).await?;
+                Ok(Seen::Nothing)
+            }
+            Fact::TemporaryBan {
+                code,
+                until,
+                reason,
+            } => {
+                let why =
+                    format!("WhatsApp banned the account for a while (code {code}): {reason}");
+                self.status(SessionStatus::Failed, &why, Vec::new()).await?;
+                self.insist(|| {
+                    let (now, owner) = (self.runtime.now(), self.owner.fence());
+                    let lanes = &self.runtime.lanes;
+                    lanes.rest(now, owner, Scope::All, until, "temporary_ban")
+                })
+                .await?;
+                Ok(Seen::RestUntil(until))
+            }
+            Fact::LoggedOut { reason, .. } => Ok(Seen::LoggedOut(reason)),
+            Fact::ClientOutdated => Ok(Seen::Failed(
+                "WhatsApp takes this version of the client no more: update the gateway".to_owned(),
+            )),
+            Fact::ConnectFailure { code, message } => {
+                let message = message.unwrap_or_default();
+                self.starting(&format!(
+                    "WhatsApp refused the login with code {code} {message}"
+                ))
+                .await?;
+                Ok(Seen::Down)
+            }
+            Fact::PairError { reason }
+            | Fact::PairingCodeVoid {
+                error: Some(reason),
+            } => {
+                tracing::warn!(session = %self.owner.of.session, reason, "pairing failed");
+                Ok(Seen::Nothing)
+            }
+            Fact::PairingCodeVoid { error: None } | Fact::QrExhausted | Fact::Replaced => {
+                Ok(Seen::Nothing)
+            }
+            Fact::Ended(LinkEnd::Refused) => Ok(Seen::Failed(
+                "WhatsApp refused the login for good".to_owned(),
+            )),
+            // Another client with our keys. Taking the place back at once would have the two push
+            // each other out for ever.
+            Fact::Ended(LinkEnd::Replaced) => {
+                self.starting("another client took this device's place")
+                    .await?;
+                Ok(Seen::RestUntil(self.runtime.now() + REPLACED_REST))
+            }
+            Fact::Ended(_) => Ok(Seen::Reopen),
+        }
+    }
+
+    /// Records what recipients told, in one step for all of it.
+    pub(super) async fn receipts(&self, told: &[ReceiptFact]) -> Result<(), LaneError> {
+        let receipts: Vec<Receipt<'_>> = told
+            .iter()
+            .flat_map(|fact| {
+                fact.message_ids.iter().map(|wa_message_id| Receipt {
+                    status: fact.status,
+                    at: fact.at,
+                    sender: fact.sender.as_str(),
+                    wa_message_id,
+                })
+            })
+            .collect();
+        // One receipt may tell of thousands of messages, and Redis serves nobody else meanwhile.
+        for receipts in receipts.chunks(RECEIPTS_AT_ONCE) {
+            self.insist(|| {
+                let now = self.runtime.now();
+                self.runtime
+                    .lanes
+                    .receipts(now, self.owner.fence(), receipts)
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    async fn status(
+        &self,
+        status: SessionStatus,
+        reason: &str,
+        fields: Vec<(&'static str, String)>,
+    ) -> Result<(), LaneError> {
+        let status = Some((status, reason.to_owned()));
+        self.report(&Report {
+            status,
+            fields,
+            event: None,
+        })
+        .await
+    }
+
+    async fn report(&self, report: &Report) -> Result<(), LaneError> {
+        self.insist(|| {
+            self.runtime
+                .sessions
+                .report(self.runtime.now(), self.owner.fence(), report)
+        })
+        .await
+    }
+
+    /// Repeats a write until Redis takes it or refuses it for good. An observation can not be made
+    /// again, so it is not given up while the worker may act.
+    async fn insist<T, F>(&self, mut write: impl FnMut() -> F) -> Result<T, LaneError>
+    where
+        F: Future<Output = Result<T, LaneError>>,
+    {
+        loop {
+            match write().await {
+                Err(LaneError::Redis(error)) if !self.lost.is_cancelled() => {
+                    tracing::warn!(session = %self.owner.of.session, %error,
+                        "Redis did not take an observation; again");
+                    sleep(AGAIN).await;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+}
+
+fn identity(jid: Option<WaAddress>, lid: Option<WaAddress>) -> Vec<(&'static str, String)> {
+    let mut fields = Vec::new();
+    fields.extend(jid.map(|jid| ("waJid", jid.to_string())));
+    fields.extend(lid.map(|lid| ("waLid", lid.to_string())));
+    fields
+}

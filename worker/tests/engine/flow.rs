@@ -1,0 +1,398 @@
+//! Sends that flow: order, rate, holding, waking, ending.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use gateway_shared::clock::Clock;
+use gateway_shared::domain::{Limits, SendFailure, SendStatus};
+use gateway_shared::lane::{Attempt, Epoch, LaneError, Scope};
+use gateway_worker::engine::{Detached, EngineConfig, LanePause, LaneSpec, Verdict};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::world::{CONFIG, UNLIMITED, World, next, patiently, sending, sent, telling};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_chat_in_its_order_and_never_two_of_one() {
+    let world = World::new().await;
+    let running = world.engine(CONFIG);
+    let session = world.session(&running.worker).await;
+    let at_once = Arc::new(Mutex::new(HashSet::new()));
+    let (dispatch, mut attempts) = telling(move |send| {
+        let at_once = Arc::clone(&at_once);
+        async move {
+            assert!(
+                at_once.lock().unwrap().insert(send.to.clone()),
+                "two of a chat"
+            );
+            tokio::task::yield_now().await;
+            at_once.lock().unwrap().remove(&send.to);
+            sent()
+        }
+    });
+    let _lane = running.attach(&session, UNLIMITED, dispatch).await;
+    let mut accepted: HashMap<String, Vec<_>> = HashMap::new();
+    let mut last = None;
+    for n in 0..300 {
+        let chat = n % 7;
+        let id = world.accept(&session.0, chat).await;
+        let chat = format!("{}@g.us", 1_000 + chat);
+        accepted.entry(chat).or_default().push(id.clone());
+        last = Some(id);
+    }
+    let mut sent: HashMap<String, Vec<_>> = HashMap::new();
+    for _ in 0..300 {
+        let send = next(&mut attempts).await;
+        assert_eq!(send.attempt, 1);
+        sent.entry(send.to.as_str().to_owned())
+            .or_default()
+            .push(send.id);
+    }
+    assert_eq!(sent, accepted);
+    let last = last.unwrap();
+    world.reaches(&session.0, &last, SendStatus::Sent).await;
+    assert_eq!(
+        world.history(&session.0, &last).await,
+        ["queued", "sending", "sent"]
+    );
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_lane_is_woken_by_an_acceptance() {
+    let world = World::new().await;
+    let running = world.engine(CONFIG);
+    let session = world.session(&running.worker).await;
+    let (dispatch, mut attempts) = sending();
+    let _lane = running.attach(&session, UNLIMITED, dispatch).await;
+    // The sweep of these tests comes after ten minutes: only a wake-up can be the reason.
+    for _ in 0..50 {
+        let id = world.accept(&session.0, 1).await;
+        assert_eq!(next(&mut attempts).await.id, id);
+        world.reaches(&session.0, &id, SendStatus::Sent).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_over_the_rate_waits_in_its_place() {
+    let world = World::new().await;
+    let running = world.engine(CONFIG);
+    let session = world.session(&running.worker).await;
+    let (dispatch, mut attempts) = sending();
+    let limits = Limits {
+        rate_per_min: 40,
+        rate_per_hour: 0,
+    };
+    let mut ids = Vec::new();
+    for _ in 0..42 {
+        ids.push(world.accept(&session.0, 1).await);
+    }
+    let began = world.clock.now();
+    let lane = running.attach(&session, limits, dispatch).await;
+    for (n, id) in ids.iter().enumerate() {
+        assert_eq!(next(&mut attempts).await.id, *id);
+        let elapsed = world.clock.now() - began;
+        // The whole minute's limit at once, then one every 1.5 s.
+        let earliest = i64::try_from(n.saturating_sub(39)).unwrap() * 1_500;
+        assert!(elapsed >= earliest, "number {n} after {elapsed} ms");
+    }
+    // A new owner gets no new budget.
+    lane.detach(Duration::from_secs(5)).await;
+    let next_owner = world.own(&session.0, &running.worker).await;
+    world.accept(&session.0, 1).await;
+    let (dispatch, mut attempts) = sending();
+    let _lane = running
+        .attach(&(session.0.clone(), next_owner), limits, dispatch)
+        .await;
+    next(&mut attempts).await;
+    assert!(world.clock.now() - began >= 4_500);
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_held_lane_claims_nothing_and_expires_what_must() {
+    let world = World::new().await;
+    let running = world.engine(CONFIG);
+    let session = world.session(&running.worker).await;
+    let (dispatch, mut attempts) = sending();
+    let lost = CancellationToken::new();
+    let lane = running
+        .attach_held((&session.0, session.1), UNLIMITED, dispatch, lost)
+        .await;
+    let waits = world.accept(&session.0, 1).await;
+    let mut brief = world.send(&session.0, 2);
+    brief.expires_at = world.clock.now() + 200;
+    world.lanes.accept(world.clock.now(), &brief).await.unwrap();
+    world
+        .reaches(&session.0, &brief.id, SendStatus::Failed)
+        .await;
+    assert!(attempts.try_recv().is_err());
+    assert_eq!(lane.in_flight(), 0);
+    lane.open();
+    assert_eq!(next(&mut attempts).await.id, waits);
+    world.reaches(&session.0, &waits, SendStatus::Sent).await;
+    lane.hold();
+    let held = world.accept(&session.0, 1).await;
+    lane.wake();
+    // A later turn of the lane than the one that could have claimed it.
+    let mut brief = world.send(&session.0, 2);
+    brief.expires_at = world.clock.now() + 50;
+    world.lanes.accept(world.clock.now(), &brief).await.unwrap();
+    world
+        .reaches(&session.0, &brief.id, SendStatus::Failed)
+        .await;
+    assert!(attempts.try_recv().is_err());
+    assert_eq!(
+        world.entry(&session.0, &held).await.status,
+        SendStatus::Queued
+    );
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scheduled_send_leaves_at_its_time() {
+    let world = World::new().await;
+    let running = world.engine(CONFIG);
+    let session = world.session(&running.worker).await;
+    let (dispatch, mut attempts) = sending();
+    let _lane = running.attach(&session, UNLIMITED, dispatch).await;
+    let mut send = world.send(&session.0, 1);
+    send.send_at = world.clock.now() + 300;
+    world.lanes.accept(world.clock.now(), &send).await.unwrap();
+    assert_eq!(next(&mut attempts).await.id, send.id);
+    assert!(world.clock.now() >= send.send_at);
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_attempt_is_made_again_and_given_up_in_the_end() {
+    let world = World::new().await;
+    let config = EngineConfig {
+        attempt_timeout: Duration::from_millis(100),
+        ..CONFIG
+    };
+    let running = world.engine(config);
+    let session = world.session(&running.worker).await;
+    let (dispatch, mut attempts) = telling(|send| async move {
+        match send.attempt {
+            1 => panic!("for the test"),
+            2 => std::future::pending().await,
+            n => {
+                let at = gateway_shared::clock::SystemClock::local() + i64::from(n);
+                Attempt::Retry(at, SendFailure::new("busy", "try again")).into()
+            }
+        }
+    });
+    let _lane = running.attach(&session, UNLIMITED, dispatch).await;
+    let id = world.accept(&session.0, 1).await;
+    let behind = world.accept(&session.0, 1).await;
+    for attempt in 1..=4 {
+        let send = next(&mut attempts).await;
+        assert_eq!((send.id, send.attempt), (id.clone(), attempt));
+    }
+    world.reaches(&session.0, &id, SendStatus::Failed).await;
+    let entry = world.entry(&session.0, &id).await;
+    assert_eq!(entry.error.unwrap().code, "attempts_exhausted");
+    assert_eq!(next(&mut attempts).await.id, behind);
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_released_send_rests_until_the_lane_is_opened() {
+    let world = World::new().await;
+    let config = EngineConfig {
+        release_rest: Duration::from_secs(600),
+        ..CONFIG
+    };
+    let running = world.engine(config);
+    let session = world.session(&running.worker).await;
+    let (dispatch, mut attempts) = telling(|_| async { Verdict::released() });
+    let lane = running.attach(&session, UNLIMITED, dispatch).await;
+    let id = world.accept(&session.0, 1).await;
+    for round in 0..5 {
+        let send = next(&mut attempts).await;
+        assert_eq!((send.id, send.attempt), (id.clone(), 1), "round {round}");
+        let released = async {
+            while lane.in_flight() > 0 {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        patiently(released).await;
+        assert!(attempts.try_recv().is_err(), "it spins");
+        lane.open();
+    }
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verdict_can_rest_the_whole_lane() {
+    let world = World::new().await;
+    let running = world.engine(CONFIG);
+    let session = world.session(&running.worker).await;
+    let until = world.clock.now() + 700;
+    let first = Arc::new(AtomicUsize::new(0));
+    let (dispatch, mut attempts) = telling(move |_| {
+        let number = first.fetch_add(1, Ordering::SeqCst);
+        async move {
+            let pause = (number == 0).then(|| LanePause {
+                scope: Scope::All,
+                until,
+                reason: "over limit".into(),
+            });
+            let attempt = if number == 0 {
+                Attempt::Release
+            } else {
+                sent().attempt
+            };
+            Verdict { attempt, pause }
+        }
+    });
+    let _lane = running.attach(&session, UNLIMITED, dispatch).await;
+    let id = world.accept(&session.0, 1).await;
+    next(&mut attempts).await;
+    let other = world.accept(&session.0, 2).await;
+    next(&mut attempts).await;
+    assert!(world.clock.now() >= until);
+    for id in [&id, &other] {
+        world.reaches(&session.0, id, SendStatus::Sent).await;
+    }
+    let mut connection = world.store.connection.clone();
+    let kept: i64 = redis::AsyncCommands::hget(
+        &mut connection,
+        world.key(&session.0, "lane"),
+        "pausedUntil",
+    )
+    .await
+    .unwrap();
+    assert_eq!(kept, until);
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_queue_does_not_keep_another_lane_waiting() {
+    let world = World::new().await;
+    let config = EngineConfig {
+        concurrency: 8,
+        batch: 8,
+        ..CONFIG
+    };
+    let running = world.engine(config);
+    let long = world.session(&running.worker).await;
+    let short = world.session(&running.worker).await;
+    for n in 0..400 {
+        world.accept(&long.0, n).await;
+    }
+    let done = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&done);
+    let (dispatch, _attempts) = telling(move |_| {
+        let count = Arc::clone(&count);
+        async move {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            count.fetch_add(1, Ordering::SeqCst);
+            sent()
+        }
+    });
+    let _busy = running.attach(&long, UNLIMITED, dispatch).await;
+    let (dispatch, mut attempts) = sending();
+    let _quick = running.attach(&short, UNLIMITED, dispatch).await;
+    for _ in 0..5 {
+        world.accept(&short.0, 1).await;
+        next(&mut attempts).await;
+    }
+    assert!(
+        done.load(Ordering::SeqCst) < 300,
+        "the short lane had to wait for the long one"
+    );
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn draining_lets_what_runs_end_and_starts_nothing() {
+    let world = World::new().await;
+    let running = world.engine(CONFIG);
+    let session = world.session(&running.worker).await;
+    let gate = Arc::new(Semaphore::new(0));
+    let passes = Arc::clone(&gate);
+    let (dispatch, mut attempts) = telling(move |_| {
+        let passes = Arc::clone(&passes);
+        async move {
+            let _permit = passes.acquire().await.unwrap();
+            sent()
+        }
+    });
+    let _lane = running.attach(&session, UNLIMITED, dispatch).await;
+    let runs = world.accept(&session.0, 1).await;
+    let waits = world.accept(&session.0, 1).await;
+    next(&mut attempts).await;
+    running.shutdown.cancel();
+    let later = world.accept(&session.0, 2).await;
+    tokio::task::yield_now().await;
+    assert!(!running.run.is_finished());
+    gate.add_permits(1);
+    running.end().await;
+    assert!(attempts.try_recv().is_err());
+    assert_eq!(
+        world.entry(&session.0, &runs).await.status,
+        SendStatus::Sent
+    );
+    for id in [&waits, &later] {
+        assert_eq!(world.entry(&session.0, id).await.status, SendStatus::Queued);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn detaching_ends_what_takes_too_long_and_returns_it() {
+    let world = World::new().await;
+    let running = world.engine(CONFIG);
+    let session = world.session(&running.worker).await;
+    let (dispatch, mut attempts) = telling(|send| async move {
+        if send.to.as_str().starts_with("1001@") {
+            std::future::pending::<()>().await;
+        }
+        sent()
+    });
+    let lane = running.attach(&session, UNLIMITED, dispatch).await;
+    let hangs = world.accept(&session.0, 1).await;
+    let ends = world.accept(&session.0, 2).await;
+    next(&mut attempts).await;
+    next(&mut attempts).await;
+    let left = lane.detach(Duration::from_millis(100)).await;
+    assert_eq!(left, Detached::Settled);
+    assert_eq!(
+        world.entry(&session.0, &ends).await.status,
+        SendStatus::Sent
+    );
+    let entry = world.entry(&session.0, &hangs).await;
+    assert_eq!((entry.status, entry.attempts), (SendStatus::Sending, 0));
+    // The next owner goes on where this one stopped.
+    let next_owner = world.own(&session.0, &running.worker).await;
+    let (dispatch, mut attempts) = sending();
+    let _lane = running
+        .attach(&(session.0.clone(), next_owner), UNLIMITED, dispatch)
+        .await;
+    let again = next(&mut attempts).await;
+    assert_eq!(
+        (again.id, again.wa_message_id),
+        (hangs, entry.wa_message_id)
+    );
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_attaches_with_a_stale_token() {
+    let world = World::new().await;
+    let running = world.engine(CONFIG);
+    let session = world.session(&running.worker).await;
+    let spec = LaneSpec {
+        from: session.0,
+        epoch: Epoch(session.1.0 - 1),
+        limits: UNLIMITED,
+        lost: CancellationToken::new(),
+        dispatch: sending().0,
+    };
+    let refused = running.engine.attach(spec).await;
+    assert!(matches!(refused, Err(LaneError::Stale(_))));
+    running.end().await;
+}

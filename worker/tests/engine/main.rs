@@ -1,0 +1,6 @@
+//! The engine against a real Redis, with a dispatch of the test's own in place of WhatsApp.
+
+mod world;
+
+mod faults;
+mod flow;

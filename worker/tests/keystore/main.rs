@@ -1,0 +1,10 @@
+//! The key material of a session in Redis, against a real server and against the library's own
+//! store in memory.
+
+mod conformance;
+mod fencing;
+mod lifecycle;
+mod limits;
+mod server;
+mod steps;
+mod writes;
