@@ -8,17 +8,14 @@ use serde_json::{Map, Value};
 
 use crate::access::Caller;
 
-/// The caller of a token with these claims; `None` where they are not good enough: another issuer
-/// or audience, not valid at this moment, or nobody's.
+/// The caller of a token with these claims of the right issuer and for the right audience; `None`
+/// where they are not good enough all the same: not valid at this moment, or nobody's.
 pub(super) fn caller(
     claims: &Map<String, Value>,
     config: &JwtConfig,
     now: Millis,
 ) -> Option<Caller> {
     let text = |name: &str| claims.get(name)?.as_str().filter(|text| !text.is_empty());
-    if text("iss")? != config.issuer || !is_for(claims.get("aud")?, &config.audience) {
-        return None;
-    }
     let leeway = Millis::try_from(config.leeway_ms).unwrap_or(0);
     let expires_at = moment(claims.get("exp")?)?.saturating_add(leeway);
     if now >= expires_at {
@@ -56,15 +53,6 @@ pub(super) fn caller(
     })
 }
 
-/// Whether an `aud` claim, one text or several, names this audience.
-fn is_for(claim: &Value, audience: &str) -> bool {
-    match claim {
-        Value::String(one) => one == audience,
-        Value::Array(several) => several.iter().any(|one| one == audience),
-        _ => false,
-    }
-}
-
 /// A `NumericDate`: seconds, possibly with a fraction.
 fn moment(claim: &Value) -> Option<Millis> {
     let seconds = claim.as_f64()?;
@@ -84,24 +72,21 @@ mod tests {
 
     fn config() -> JwtConfig {
         let mut config = Config::defaults().unwrap().auth.jwt;
-        config.issuer = "https://login.example".into();
-        config.audience = "gateway".into();
         config.leeway_ms = 5_000;
         config
     }
 
     fn with(name: &str, value: Value) -> Option<Caller> {
         let mut claims = json!({
-            "iss": "https://login.example", "aud": "gateway", "sub": "user-1",
-            "exp": NOW / 1_000 + 60, "activeOrganizationId": "acme", "orgRole": "owner",
+            "sub": "user-1", "exp": NOW / 1_000 + 60,
+            "activeOrganizationId": "acme", "orgRole": "owner",
         });
         claims[name] = value;
         caller(claims.as_object().unwrap(), &config(), NOW)
     }
 
     #[test]
-    fn a_token_is_for_its_audience_and_its_time_only() {
-        assert!(with("aud", json!(["other", "gateway"])).is_some());
+    fn a_token_is_for_its_time_only() {
         assert!(with("nbf", json!(NOW / 1_000 - 1)).is_some());
         assert!(
             with("nbf", json!(NOW / 1_000 + 4)).is_some(),
@@ -112,12 +97,6 @@ mod tests {
             "within the leeway"
         );
         for (name, value) in [
-            ("iss", json!("https://login.example/")),
-            ("iss", json!(["https://login.example"])),
-            ("iss", Value::Null),
-            ("aud", json!("gateway2")),
-            ("aud", json!(["other"])),
-            ("aud", Value::Null),
             ("exp", json!(NOW / 1_000 - 6)),
             ("exp", json!("never")),
             ("exp", Value::Null),

@@ -10,10 +10,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use gateway_shared::config::JwtConfig;
+use jsonwebtoken::Algorithm;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
-use super::jwk::{Algorithm, Key, keys_of};
+use super::jwk::{Key, keys_of};
 
 /// Greatest size of a set, in bytes.
 const LARGEST: u64 = 1 << 20;
@@ -90,7 +91,7 @@ impl Jwks {
         let Some(keys) = known.as_ref() else {
             return Lookup::Unreachable;
         };
-        let mut fitting = keys.iter().filter(|key| key.algorithm() == algorithm);
+        let mut fitting = keys.iter().filter(|key| key.algorithm == algorithm);
         let found = match id {
             Some(id) => fitting.find(|key| key.id.as_deref() == Some(id)),
             // A token may leave out which key it is when there is only one.

@@ -8,7 +8,7 @@ use ring::hmac;
 use serde_json::{Value, json};
 
 use crate::world::{Answer, World, answer, eventually, now};
-use frontend::{Frontend, Signer, claims, encode, unsigned, with};
+use frontend::{AUDIENCE, Frontend, ISSUER, Signer, claims, encode, unsigned, with};
 
 async fn ask(world: &World, token: &str) -> Answer {
     let request = world.api(0, Method::GET, "/api/v1/sessions");
@@ -39,6 +39,14 @@ async fn a_login_acts_for_its_organization_with_its_role() {
         let answered = answer(request.header("x-api-key", &token)).await;
         assert_eq!(answered.status, 200);
     }
+    // A token may be meant for others as well.
+    let shared = with(claims(organization), json!({"aud": ["other", AUDIENCE]}));
+    assert_eq!(
+        ask(&world, &signers[0].token("EdDSA", &shared))
+            .await
+            .status,
+        200
+    );
     let create = |changes: Value| {
         let token = signers[0].token("EdDSA", &with(claims(organization), changes));
         let request = world.api(0, Method::POST, "/api/v1/sessions");
@@ -143,8 +151,16 @@ async fn every_forgery_is_refused_alike() {
     // Soundly signed, and not meant for here or now.
     for (what, changes) in [
         ("another issuer", json!({"iss": "https://evil.example"})),
+        ("nearly the issuer", json!({"iss": format!("{ISSUER}/")})),
+        ("other issuers", json!({"iss": ["https://evil.example"]})),
+        (
+            "an issuer that is no text",
+            json!({"iss": {"name": ISSUER}}),
+        ),
         ("no issuer", json!({"iss": null})),
         ("another audience", json!({"aud": "other"})),
+        ("other audiences", json!({"aud": ["other", "gateway2"]})),
+        ("an audience that is no text", json!({"aud": 7})),
         ("no audience", json!({"aud": null})),
         ("expired", json!({"exp": now() / 1_000 - 1})),
         ("without an end", json!({"exp": null})),
@@ -153,6 +169,21 @@ async fn every_forgery_is_refused_alike() {
     ] {
         forged.push((what, ec.token("ES256", &with(claims.clone(), changes))));
     }
+    // Twice the same field: which one counts?
+    let header = encode(br#"{"alg":"ES256","kid":"ES256","alg":"none"}"#);
+    let signed = format!("{header}.{}", encode(claims.to_string().as_bytes()));
+    let signature = encode(&ec.sign(signed.as_bytes()));
+    forged.push(("two algorithms", format!("{signed}.{signature}")));
+    for alg in ["HS512", "RS512", "PS256", "es256", "ES384", "ES512"] {
+        let signed = unsigned(&json!({"alg": alg, "kid": "ES256"}), &claims);
+        let signature = encode(&ec.sign(signed.as_bytes()));
+        forged.push((
+            "an algorithm that is not accepted",
+            format!("{signed}.{signature}"),
+        ));
+    }
+    let padded = format!("{}.{}=", good.rsplit_once('.').unwrap().0, tail(&good));
+    forged.push(("with padding", padded));
     forged.push(("cut off", good[..good.len() - 2].to_owned()));
     forged.push(("with more", format!("{good}.AA")));
 
