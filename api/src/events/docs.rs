@@ -8,6 +8,17 @@ use serde_json::{Value, json};
 use crate::error::Code;
 use crate::openapi::Operation;
 
+/// What happens in groups.
+const GROUPS: &str = "`group.participant`: `members` (each with `jid`, and `lid` where known) and \
+    `action`: `add`, `remove`, `promote`, `demote`, `join` and `leave` (by themselves), \
+    `change_number`, `request` (to be let in) and `request_revoked`. `group.update`: `change` and how \
+    it is now: `create` and `subject` (`subject`), `description` (`description`, null = none), \
+    `announce` (`announce`), `locked` (`locked`), `ephemeral` (`disappearsAfterMs`), \
+    `membership_approval` (`membershipApproval`), `member_add_mode` (`adminsAddMembers`), `invite` \
+    (another code); for anything else `change` is WhatsApp's own word. Both have `groupJid`, `by`, \
+    `timestamp` and `offline`. The session's own doings are told as well. What happens within moments, \
+    or waited for the session, may be told in another order: `timestamp` says when it was.";
+
 pub(crate) fn listen() -> Operation {
     let kinds = KINDS.join("`, `");
     let id = json!({"type": "string", "pattern": "^evt_[0-7][0-9A-HJKMNP-TV-Z]{25}$"});
@@ -19,7 +30,7 @@ pub(crate) fn listen() -> Operation {
             "A stream that does not end: Server-Sent Events, or with `Accept: \
              application/x-ndjson` one JSON object a line. `Last-Event-ID` or `since` resumes without \
              loss inside the retention (7 days); a gap is told by a `stream.gap` event, never hidden. \
-             A heartbeat comes every 15 seconds and carries the id to resume from.\n\nKinds: `{kinds}`."
+             A heartbeat comes every 15 seconds and carries the id to resume from.\n\nKinds: `{kinds}`.\n\n{GROUPS}"
         ))
         .query(
             "types",

@@ -247,7 +247,8 @@ pub struct MemberOutcome {
     /// Whether it was done.
     pub done: bool,
     /// Why it was not: `already_member`, `not_a_member`, `not_on_whatsapp`, `not_allowed` (their
-    /// privacy settings, or not to be done to this member), `recently_left` or `refused`.
+    /// privacy settings, or not to be done to this member), `recently_left`, `group_full` or
+    /// `refused`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// WhatsApp's own code for that.

@@ -124,3 +124,96 @@ async fn an_invite_that_leads_nowhere_is_the_callers_mistake() -> Result<()> {
         })
         .await
 }
+
+/// A group that admins guard takes nobody in by itself.
+#[tokio::test]
+async fn an_admin_lets_in_who_follows_the_invite_of_a_guarded_group() -> Result<()> {
+    World::builder()
+        .run(async |world| {
+            let (api, session, peer) = start(world).await?;
+            let sandbox = world.sandbox();
+            let events = api.events().await?;
+            let group = json!({ "subject": "Walks", "creator": peer.phone });
+            let group = sandbox.create_group(&group).await?;
+            let jid = text(&group, "/jid");
+            let approval = json!({ "approval": true });
+            sandbox.change_group(jid, &approval).await?;
+            let base = format!("/sessions/{}/groups", session.id);
+            let body = json!({ "invite": text(&group, "/invite/code") });
+            let follow = async || api.post(&format!("{base}:join"), &body).await?.expect(200);
+            let inside = async || Ok::<_, anyhow::Error>(api.get(&format!("{base}/{jid}")).await?);
+            // To ask again changes nothing.
+            for _ in 0..2 {
+                let asked = follow().await?;
+                let answer = json!({ "groupJid": jid, "status": "pending_approval" });
+                assert_eq!(asked.json, answer);
+            }
+            assert_eq!(sandbox.group(jid).await?["asking"], json!([session.phone]));
+            inside().await?.expect(404)?;
+            let send = SendRequest::text(jid, "am I in?");
+            let refused = api.send(&session.id, &send).await?.expect(502)?;
+            assert_eq!(refused.error_code(), "send_failed");
+
+            sandbox
+                .change_members(jid, "reject", &[&session.phone])
+                .await?;
+            inside().await?.expect(404)?;
+            assert_eq!(follow().await?.text("status")?, "pending_approval");
+            sandbox
+                .change_members(jid, "admit", &[&session.phone])
+                .await?;
+            let own = format!("{}@s.whatsapp.net", session.phone);
+            events
+                .wait_for("the session is in", |event| {
+                    event.kind() == "group.participant"
+                        && event.text("action") == "add"
+                        && text(&event.0, "/payload/members/0/jid") == own
+                })
+                .await?;
+            inside().await?.expect(200)?;
+            assert_eq!(follow().await?.text("status")?, "already_member");
+            let send = SendRequest::text(jid, "I am in");
+            api.send(&session.id, &send).await?.expect(200)?;
+            Ok(())
+        })
+        .await
+}
+
+#[tokio::test]
+async fn a_full_group_takes_nobody_in() -> Result<()> {
+    World::builder()
+        .run(async |world| {
+            let (api, session, peer) = start(world).await?;
+            let friend = world.create_peer().await?;
+            let sandbox = world.sandbox();
+            let group = json!({ "subject": "Walks", "creator": peer.phone });
+            let group = sandbox.create_group(&group).await?;
+            let jid = text(&group, "/jid");
+            let most = |most: u32| json!({ "mostMembers": most });
+            sandbox.change_group(jid, &most(1)).await?;
+            let base = format!("/sessions/{}/groups", session.id);
+            let body = json!({ "invite": text(&group, "/invite/code") });
+            let join = format!("{base}:join");
+            let refused = api.post(&join, &body).await?.expect(409)?;
+            assert_eq!(refused.error_code(), "conflict");
+            assert_eq!(refused.error_reason(), "group_full");
+            sandbox.change_group(jid, &most(2)).await?;
+            api.post(&join, &body).await?.expect(200)?;
+
+            // Whom an admin would add does not fit in either.
+            sandbox
+                .change_members(jid, "promote", &[&session.phone])
+                .await?;
+            let members = json!({ "members": [friend.phone] });
+            let path = format!("{base}/{jid}/members");
+            let added = api.post(&path, &members).await?.expect(200)?;
+            assert_eq!(
+                added.at("data"),
+                &json!([{
+                    "jid": friend.jid, "done": false, "reason": "group_full", "waCode": 419,
+                }])
+            );
+            Ok(())
+        })
+        .await
+}

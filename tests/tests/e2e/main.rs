@@ -7,6 +7,7 @@ mod access;
 mod compatibility;
 mod crash;
 mod events;
+mod group_events;
 mod group_invites;
 mod groups;
 mod holds;

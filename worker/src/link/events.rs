@@ -12,7 +12,7 @@ use wacore::types::presence::ReceiptType;
 use super::acks::Answer;
 use super::inbound::commit_late;
 use super::state::Core;
-use super::{Fact, LinkEnd, ReceiptFact, WaAddress};
+use super::{Fact, GroupNotice, LinkEnd, ReceiptFact, WaAddress};
 
 impl Core {
     fn acknowledged(&self, ack: &ServerAck) {
@@ -163,6 +163,12 @@ impl EventHandler for Core {
                     self.final_fact(fact, LinkEnd::Refused);
                 }
             }
+            // WhatsApp has its ack as soon as this returns: what is told here is kept in memory until
+            // it is in Redis, and a crash before that loses it. The library looks at notifications
+            // side by side, so those that come together are told in any order.
+            Event::GroupUpdate(update) => {
+                self.tell(Fact::Group(Box::new(GroupNotice::from_library(update))));
+            }
             _ => {}
         }
     }
@@ -186,6 +192,7 @@ impl EventHandler for Core {
             EventKind::TemporaryBan,
             EventKind::ClientOutdated,
             EventKind::ConnectFailure,
+            EventKind::GroupUpdate,
         ])
     }
 }

@@ -5,11 +5,11 @@ use std::fmt;
 use gateway_shared::clock::Millis;
 use gateway_shared::lane::ReceiptStatus;
 
-use super::WaAddress;
+use super::{GroupNotice, WaAddress};
 
 /// Something that happened on a link. Codes and addresses are secret or personal: they do not
 /// show in logs.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq)]
 pub enum Fact {
     /// A QR code to scan. The next one replaces it.
     QrCode {
@@ -91,6 +91,8 @@ pub enum Fact {
     },
     /// A recipient's device tells of messages we sent.
     Receipt(ReceiptFact),
+    /// Something changed about a group.
+    Group(Box<GroupNotice>),
     /// The link is over. Nothing follows; going on takes a new link.
     Ended(LinkEnd),
 }
@@ -166,6 +168,7 @@ impl fmt::Debug for Fact {
                 } = receipt;
                 write!(f, "Receipt({status:?}, {message_ids:?})")
             }
+            Self::Group(notice) => write!(f, "Group({:?})", notice.change),
             Self::Ended(end) => write!(f, "Ended({end:?})"),
         }
     }

@@ -58,7 +58,7 @@ pub use classify::{LaneEffect, RetryPolicy, Verdict};
 pub use client::{Link, LinkConfig, LinkError, LinkParts, Pairing, SENT_MESSAGE_TTL};
 pub use content::{Card, InboundContent, Place};
 pub use fact::{Fact, LinkEnd, ReceiptFact};
-pub use groups::GroupFailure;
+pub use groups::{GroupChange, GroupFailure, GroupNotice, Person};
 pub use inbound::{InboundMessage, InboundRefused, InboundSink};
 pub use kind::MessageKind;
 pub use pair::{PairingCode, PairingFailure, Untold};

@@ -15,13 +15,14 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::dispatch::LinkDispatch;
+use super::facts::Facts;
 use super::farewell::farewell;
 use super::inbound::EventSink;
-use super::observe::{Observer, RECEIPTS_AT_ONCE, Seen};
+use super::observe::{Observer, Seen};
 use super::{Ended, Owner, Runtime, groups};
 use crate::engine::{LaneHandle, LaneSpec};
 use crate::keystore::{KeystoreError, RedisKeystore};
-use crate::link::{Fact, Link, LinkParts, PairingFailure, ReceiptFact};
+use crate::link::{Fact, Link, LinkParts, PairingFailure};
 use crate::pool::{Order, PendingCommand};
 
 /// Pause before a step that Redis did not take is tried again.
@@ -124,12 +125,12 @@ async fn stint(
     let Some(permit) = permit else {
         return Ok(Leave::Lost);
     };
-    let (facts, mut seen) = mpsc::unbounded_channel();
+    let (tell, mut facts) = Facts::channel();
     let parts = LinkParts {
         network: Arc::clone(&runtime.network),
         clock: runtime.clock.clone(),
         backend: Arc::new(keystore),
-        facts,
+        facts: tell,
         inbound: Arc::new(EventSink::new(runtime, owner)),
         may_act: {
             let (liveness, stale) = (owner.liveness.clone(), stale.clone());
@@ -175,9 +176,14 @@ async fn stint(
         parting,
     };
     let leave = stint
-        .watch(&observer, &stale, permit, &mut seen, orders)
+        .watch(&observer, &stale, permit, &mut facts, orders)
         .await;
     stint.clean_up(&leave).await;
+    if let Ok(leave) = &leave
+        && *leave != Leave::Lost
+    {
+        observer.rest(&mut facts).await?;
+    }
     leave
 }
 
@@ -207,36 +213,6 @@ async fn admission(runtime: &Runtime, lost: &CancellationToken) -> Option<OwnedS
     lost.run_until_cancelled(wait).await.flatten()
 }
 
-/// The next fact: the one that was read ahead, or the next one to come. Dropping it loses nothing.
-async fn next(ahead: &mut Option<Fact>, seen: &mut mpsc::UnboundedReceiver<Fact>) -> Option<Fact> {
-    match ahead.take() {
-        Some(fact) => Some(fact),
-        None => seen.recv().await,
-    }
-}
-
-/// The receipts that have come already, from `first` on. Recipients answer in crowds, and one call
-/// for many of them costs little more than one for one. The fact after them is read ahead.
-fn take_receipts(
-    first: ReceiptFact,
-    ahead: &mut Option<Fact>,
-    seen: &mut mpsc::UnboundedReceiver<Fact>,
-) -> Vec<ReceiptFact> {
-    let mut receipts = vec![first];
-    while receipts.len() < RECEIPTS_AT_ONCE {
-        match seen.try_recv() {
-            Ok(Fact::Receipt(receipt)) => receipts.push(receipt),
-            Ok(other) => {
-                *ahead = Some(other);
-                break;
-            }
-            // The end of the facts is told by the next look at them.
-            Err(_) => break,
-        }
-    }
-    receipts
-}
-
 impl Stint<'_> {
     /// Follows the link and the orders until there is a reason to leave.
     async fn watch(
@@ -244,13 +220,12 @@ impl Stint<'_> {
         observer: &Observer<'_>,
         stale: &CancellationToken,
         permit: OwnedSemaphorePermit,
-        seen: &mut mpsc::UnboundedReceiver<Fact>,
+        facts: &mut Facts,
         orders: &mut mpsc::UnboundedReceiver<Order>,
     ) -> Result<Leave, LaneError> {
         let opened = Instant::now();
         let mut permit = Some(permit);
         let mut rest_until: Option<Millis> = None;
-        let mut ahead: Option<Fact> = None;
         loop {
             let rest = rest_until.map_or(Duration::MAX, |until| {
                 Duration::from_millis(u64::try_from(until - self.runtime.now()).unwrap_or(0))
@@ -268,12 +243,12 @@ impl Stint<'_> {
                     Some(Order::Command(command)) => self.obey(*command),
                     Some(Order::HandOver) | None => return Ok(Leave::Release(None)),
                 },
-                fact = next(&mut ahead, seen) => {
+                fact = facts.next() => {
                     let Some(fact) = fact else { return Ok(Leave::Reopen) };
                     tracing::debug!(session = %self.owner.of.session, ?fact, "fact");
                     if let Fact::Receipt(first) = fact {
                         let _turn = self.runtime.recording.acquire().await;
-                        observer.receipts(&take_receipts(first, &mut ahead, seen)).await?;
+                        observer.receipts(&facts.receipts(first)).await?;
                         continue;
                     }
                     permit = None;

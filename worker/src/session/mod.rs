@@ -6,6 +6,7 @@
 
 mod actor;
 mod dispatch;
+mod facts;
 mod farewell;
 mod groups;
 mod inbound;

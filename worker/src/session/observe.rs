@@ -5,13 +5,14 @@ use std::time::Duration;
 use gateway_shared::clock::Millis;
 use gateway_shared::domain::SessionStatus;
 use gateway_shared::lane::{LaneError, Receipt, Scope};
-use gateway_shared::session::{Report, ReportedEvent};
+use gateway_shared::session::{InboundEvent, Report, ReportedEvent};
 use serde_json::json;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use super::facts::Facts;
 use super::{Owner, Runtime};
-use crate::link::{Fact, LinkEnd, ReceiptFact, WaAddress};
+use crate::link::{Fact, GroupChange, GroupNotice, LinkEnd, ReceiptFact, WaAddress};
 
 /// Pause before a report that Redis did not take is made again.
 const AGAIN: Duration = Duration::from_millis(250);
@@ -110,6 +111,10 @@ impl<'a> Observer<'a> {
                 self.receipts(&[receipt]).await?;
                 Ok(Seen::Nothing)
             }
+            Fact::Group(notice) => {
+                self.group(&notice).await?;
+                Ok(Seen::Nothing)
+            }
             Fact::TemporaryBan {
                 code,
                 until,
@@ -184,6 +189,39 @@ impl<'a> Observer<'a> {
                     .receipts(now, self.owner.fence(), receipts)
             })
             .await?;
+        }
+        Ok(())
+    }
+
+    /// Tells of a change to a group, once however often WhatsApp repeats it.
+    async fn group(&self, notice: &GroupNotice) -> Result<(), LaneError> {
+        let told = InboundEvent {
+            identity: notice.identity.clone(),
+            kind: match notice.change {
+                GroupChange::Members { .. } => "group.participant",
+                GroupChange::Update { .. } => "group.update",
+            },
+            payload: json!(notice).to_string(),
+            id: String::new(),
+            known: None,
+        };
+        self.insist(|| {
+            let (now, owner) = (self.runtime.now(), self.owner.fence());
+            let sessions = &self.runtime.sessions;
+            sessions.tell_inbound(now, owner, std::slice::from_ref(&told))
+        })
+        .await
+        .map(drop)
+    }
+
+    /// Records what of a link that is over nobody has looked at yet and WhatsApp will not repeat.
+    pub(super) async fn rest(&self, facts: &mut Facts) -> Result<(), LaneError> {
+        while let Some(fact) = facts.come() {
+            match fact {
+                Fact::Receipt(first) => self.receipts(&facts.receipts(first)).await?,
+                Fact::Group(notice) => self.group(&notice).await?,
+                _ => {}
+            }
         }
         Ok(())
     }

@@ -100,6 +100,10 @@ pub(super) struct Changed {
     description: Option<String>,
     announce: Option<bool>,
     locked: Option<bool>,
+    /// Whoever follows an invite has to be let in by an admin.
+    approval: Option<bool>,
+    /// How many may be in it. Nobody is told.
+    most_members: Option<usize>,
 }
 
 /// Somebody changes what the group says about itself.
@@ -114,11 +118,15 @@ pub(super) async fn change(
         id: world.stanza_id(),
         text: Some(text).filter(|text| !text.is_empty()),
     });
+    if let Some(most) = changed.most_members {
+        group.limit_members(most);
+    }
     let updates = [
         changed.subject.map(Update::Subject),
         description,
         changed.announce.map(Update::Announce),
         changed.locked.map(Update::Locked),
+        changed.approval.map(Update::Approval),
     ];
     for update in updates.into_iter().flatten() {
         groups::update(&world, &group, &by, update);
@@ -138,6 +146,10 @@ enum Action {
     Leave,
     /// They follow the present invite.
     Join,
+    /// They are let in, having asked to be.
+    Admit,
+    /// They are not.
+    Reject,
 }
 
 #[derive(Debug, Deserialize)]
@@ -177,6 +189,15 @@ pub(super) async fn members(
             for account in &people {
                 groups::join(&world, &code, account)
                     .map_err(|refusal| not_joined(account, refusal))?;
+            }
+            return show(&group);
+        }
+        Action::Admit | Action::Reject => {
+            let admit = matches!(moved.action, Action::Admit);
+            for account in &people {
+                if !groups::decide(&world, &group, &by, account, admit) {
+                    return Err(refused(account, 404));
+                }
             }
             return show(&group);
         }

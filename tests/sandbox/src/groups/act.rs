@@ -15,19 +15,8 @@ const CONFLICT: u16 = 409;
 const UNKNOWN: u16 = 404;
 /// It cannot be done to this member.
 const NOT_ACCEPTABLE: u16 = 406;
-
-/// Why somebody does not get in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NotJoined {
-    /// No group ever had this code.
-    Unknown,
-    /// It was revoked, or has expired.
-    Gone,
-    /// They are in already.
-    Member,
-    /// An admin has removed them.
-    Banned,
-}
+/// Nobody else gets in.
+const FULL: u16 = 419;
 
 /// What can be changed about a group.
 #[derive(Debug)]
@@ -44,6 +33,8 @@ pub(crate) enum Update {
     Locked(bool),
     /// Only admins add members.
     AdminAdd(bool),
+    /// Whoever follows an invite has to be let in by an admin.
+    Approval(bool),
 }
 
 /// What can be done to members.
@@ -98,6 +89,9 @@ pub(crate) fn create(
         announce: false,
         locked: false,
         admin_add: false,
+        approval: false,
+        asking: Vec::new(),
+        most_members: None,
         invite: Invite::new(),
         spent: HashSet::new(),
         banned: HashSet::new(),
@@ -155,6 +149,10 @@ pub(crate) fn update(world: &Arc<World>, group: &Group, by: &Arc<Account>, updat
                 state.admin_add = admin_add;
                 stanza::add_mode(admin_add)
             }
+            Update::Approval(approval) => {
+                state.approval = approval;
+                stanza::approval_mode(approval)
+            }
         }
     };
     stanza::tell(world, group, by, &group.members(), child);
@@ -200,6 +198,7 @@ fn apply(state: &mut State, change: MemberChange, account: &Arc<Account>) -> Res
     let known = state.member(account).cloned();
     match (change, known) {
         (MemberChange::Add, Some(_)) => Err(CONFLICT),
+        (MemberChange::Add, None) if state.is_full() => Err(FULL),
         (MemberChange::Add, None) => {
             let member = Member {
                 account: Arc::clone(account),
@@ -255,63 +254,4 @@ pub(crate) fn leave(world: &Arc<World>, group: &Group, account: &Arc<Account>) -
     let child = stanza::members(group, MemberChange::Remove.tag(), &[left]);
     stanza::tell(world, group, account, &told, child);
     true
-}
-
-/// The group that an invite leads to.
-///
-/// # Errors
-/// When it leads nowhere, or not any more.
-pub(crate) fn invited(world: &World, code: &str) -> Result<Arc<Group>, NotJoined> {
-    for group in world.groups.all() {
-        let state = group.state();
-        if state.spent.contains(code) || (state.invite.code == code && state.invite.expired) {
-            return Err(NotJoined::Gone);
-        }
-        if state.invite.code == code {
-            drop(state);
-            return Ok(group);
-        }
-    }
-    Err(NotJoined::Unknown)
-}
-
-/// Somebody follows an invite.
-pub(crate) fn join(
-    world: &Arc<World>,
-    code: &str,
-    account: &Arc<Account>,
-) -> Result<Arc<Group>, NotJoined> {
-    let group = invited(world, code)?;
-    let joined = {
-        let mut state = group.state();
-        if state.member(account).is_some() {
-            return Err(NotJoined::Member);
-        }
-        if state.banned.contains(account.phone_number()) {
-            return Err(NotJoined::Banned);
-        }
-        let member = Member {
-            account: Arc::clone(account),
-            role: Role::Member,
-        };
-        state.members.push(member.clone());
-        member
-    };
-    let mut child = stanza::members(&group, MemberChange::Add.tag(), &[joined]);
-    child.attrs.insert("reason", "invite");
-    stanza::tell(world, &group, account, &group.members(), child);
-    Ok(group)
-}
-
-/// Revokes the invite and makes another one.
-pub(crate) fn reset_invite(world: &Arc<World>, group: &Group, by: &Arc<Account>) -> Invite {
-    let fresh = Invite::new();
-    {
-        let mut state = group.state();
-        let old = std::mem::replace(&mut state.invite, fresh.clone());
-        state.spent.insert(old.code);
-    }
-    let child = stanza::invite(&fresh.code);
-    stanza::tell(world, group, by, &group.members(), child);
-    fresh
 }

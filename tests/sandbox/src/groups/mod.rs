@@ -12,12 +12,11 @@ use crate::clock;
 use crate::world::World;
 
 mod act;
+mod entry;
 mod stanza;
 
-pub(crate) use act::{
-    MemberChange, NotJoined, Update, change_members, create, invited, join, leave, reset_invite,
-    update,
-};
+pub(crate) use act::{MemberChange, Update, change_members, create, leave, update};
+pub(crate) use entry::{Joined, NotJoined, decide, invited, join, reset_invite};
 
 /// The characters of an invite code.
 const CODE_ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
@@ -52,6 +51,12 @@ struct State {
     locked: bool,
     /// Only admins add members.
     admin_add: bool,
+    /// Whoever follows an invite has to be let in by an admin.
+    approval: bool,
+    /// Those who wait for that, in the order in which they asked.
+    asking: Vec<Arc<Account>>,
+    /// How many may be in it; nobody has said when there is none.
+    most_members: Option<usize>,
     invite: Invite,
     /// Invites that were good once.
     spent: HashSet<String>,
@@ -105,6 +110,9 @@ pub(crate) struct GroupView {
     addressing: &'static str,
     announce: bool,
     locked: bool,
+    approval: bool,
+    /// The phone numbers of those who ask to be let in.
+    asking: Vec<Arc<str>>,
     /// Epoch seconds.
     created_at: u64,
     invite: InviteView,
@@ -223,6 +231,11 @@ impl Group {
         self.state().invite.expired = true;
     }
 
+    /// Lets no more than so many in. Whoever is in stays.
+    pub(crate) fn limit_members(&self, most: usize) {
+        self.state().most_members = Some(most);
+    }
+
     /// Whoever made it.
     pub(crate) fn creator(&self) -> &Arc<Account> {
         &self.creator
@@ -245,6 +258,12 @@ impl Group {
             addressing: self.addressing(),
             announce: state.announce,
             locked: state.locked,
+            approval: state.approval,
+            asking: state
+                .asking
+                .iter()
+                .map(|account| Arc::clone(account.phone_number()))
+                .collect(),
             created_at: self.created_at,
             invite: InviteView {
                 link: format!("https://chat.whatsapp.com/{}", state.invite.code),
@@ -261,6 +280,16 @@ impl Group {
 }
 
 impl State {
+    fn is_full(&self) -> bool {
+        self.most_members
+            .is_some_and(|most| self.members.len() >= most)
+    }
+
+    fn is_asking(&self, account: &Account) -> bool {
+        let mut asking = self.asking.iter();
+        asking.any(|one| one.phone_number() == account.phone_number())
+    }
+
     fn member(&self, account: &Account) -> Option<&Member> {
         let mut members = self.members.iter();
         members.find(|member| member.account.phone_number() == account.phone_number())

@@ -39,6 +39,9 @@ impl Group {
             children.push(NodeBuilder::new("announcement").build());
         }
         children.push(add_mode(state.admin_add));
+        if state.approval {
+            children.push(approval_mode(true));
+        }
         let mut node = NodeBuilder::new("group")
             .attr("id", &*self.id)
             .attr("subject", state.subject.text.as_str())
@@ -147,6 +150,34 @@ pub(super) fn add_mode(admins_only: bool) -> Node {
     };
     NodeBuilder::new("member_add_mode")
         .string_content(mode)
+        .build()
+}
+
+pub(super) fn approval_mode(on: bool) -> Node {
+    let state = if on { "on" } else { "off" };
+    let child = NodeBuilder::new("group_join").attr("state", state);
+    NodeBuilder::new("membership_approval_mode")
+        .children([child.build()])
+        .build()
+}
+
+/// Somebody who followed an invite waits to be let in.
+pub(super) fn requested(group: &Group, account: &Account) -> Node {
+    let mut user = NodeBuilder::new("requested_user").attr("jid", account.jid(group.namespace));
+    if group.namespace == Server::Lid {
+        user = user.attr("phone_number", account.jid(Server::Pn));
+    }
+    NodeBuilder::new("created_membership_requests")
+        .attr("request_method", "invite_link")
+        .children([user.build()])
+        .build()
+}
+
+/// Somebody is not let in.
+pub(super) fn rejected(group: &Group, account: &Account) -> Node {
+    let user = NodeBuilder::new("participant").attr("jid", account.jid(group.namespace));
+    NodeBuilder::new("revoked_membership_requests")
+        .children([user.build()])
         .build()
 }
 

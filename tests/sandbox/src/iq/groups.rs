@@ -9,7 +9,7 @@ use wacore_binary::{Jid, Node, NodeRef, Server};
 use super::Answer;
 use crate::accounts::Account;
 use crate::client::Session;
-use crate::groups::{self, Group, Invite, MemberChange, NotJoined, Role, Update};
+use crate::groups::{self, Group, Invite, Joined, MemberChange, NotJoined, Role, Update};
 
 const FORBIDDEN: Answer = Answer::Error(403, "forbidden");
 const CONFLICT: Answer = Answer::Error(409, "conflict");
@@ -71,21 +71,24 @@ fn of_the_server(session: &Session, child: &NodeRef<'_>, set: bool) -> Answer {
         ("invite", set) => {
             let code = child.get_attr("code").map(ValueRef::as_str);
             let code = code.unwrap_or_default();
-            let group = if set {
-                groups::join(world, &code, account)
+            let answer = if set {
+                groups::join(world, &code, account).map(|joined| {
+                    let (tag, group) = match joined {
+                        Joined::In(group) => ("group", group),
+                        Joined::Asking(group) => ("membership_approval_request", group),
+                    };
+                    NodeBuilder::new(tag).attr("jid", group.jid()).build()
+                })
             } else {
-                groups::invited(world, &code)
+                groups::invited(world, &code).map(|group| group.node(false))
             };
-            match group {
-                Ok(group) if set => {
-                    let joined = NodeBuilder::new("group").attr("jid", group.jid());
-                    Answer::Result(vec![joined.build()])
-                }
-                Ok(group) => Answer::Result(vec![group.node(false)]),
+            match answer {
+                Ok(answer) => Answer::Result(vec![answer]),
                 Err(NotJoined::Unknown) => Answer::Error(406, "not-acceptable"),
                 Err(NotJoined::Gone) => Answer::Error(410, "gone"),
                 Err(NotJoined::Member) => CONFLICT,
                 Err(NotJoined::Banned) => Answer::Error(405, "not-allowed"),
+                Err(NotJoined::Full) => Answer::Error(419, "resource-limit"),
             }
         }
         ("participating", false) => {

@@ -1,6 +1,7 @@
 //! Groups: asking WhatsApp about them and changing them.
 
 mod failure;
+mod notice;
 mod told;
 
 use gateway_shared::command::{
@@ -18,6 +19,7 @@ use failure::failure;
 use told::{group, not_done};
 
 pub use failure::GroupFailure;
+pub use notice::{GroupChange, GroupNotice, Person};
 
 /// What stands before the code of an invite.
 const INVITE_LINK: &str = "https://chat.whatsapp.com/";

@@ -5,6 +5,8 @@ use gateway_shared::command::{Group, GroupMember, MemberChange, MemberOutcome, M
 use gateway_shared::domain::Jid;
 use whatsapp_rust::{GroupMetadata, GroupParticipant, ParticipantType};
 
+use super::notice::Person;
+
 /// The outcome of somebody with whom it was not done.
 pub(super) fn not_done(member: &Jid, code: u16, change: MemberChange) -> MemberOutcome {
     let reason = match (code, change) {
@@ -13,6 +15,7 @@ pub(super) fn not_done(member: &Jid, code: u16, change: MemberChange) -> MemberO
         (404, _) => "not_a_member",
         (401 | 403 | 405 | 406, _) => "not_allowed",
         (408, _) => "recently_left",
+        (412 | 419, MemberChange::Add) => "group_full",
         _ => "refused",
     };
     MemberOutcome {
@@ -43,16 +46,14 @@ pub(super) fn group(metadata: GroupMetadata) -> Group {
 }
 
 fn member(participant: GroupParticipant) -> GroupMember {
-    let named_by_lid = participant.jid.is_lid();
-    let phone = participant.phone_number.filter(|_| named_by_lid);
-    let lid = if named_by_lid {
-        Some(participant.jid.to_non_ad_string())
-    } else {
-        participant.lid.map(|lid| lid.to_non_ad_string())
-    };
+    let person = Person::named(
+        &participant.jid,
+        participant.phone_number.as_ref(),
+        participant.lid.as_ref(),
+    );
     GroupMember {
-        jid: phone.unwrap_or(participant.jid).to_non_ad_string(),
-        lid,
+        jid: person.jid.into(),
+        lid: person.lid.map(String::from),
         role: match participant.participant_type {
             ParticipantType::Member => MemberRole::Member,
             ParticipantType::Admin => MemberRole::Admin,
