@@ -85,6 +85,7 @@ impl Owner {
             payload: payload.to_string(),
             id: id.to_owned(),
             known: Some(known),
+            amends: None,
         };
         let owner = (&self.of, self.epoch);
         let told = world.sessions.tell_inbound(now(), owner, &[event]).await;

@@ -42,16 +42,21 @@ pub struct KnownMessage {
     /// What it takes to vote, if it is a poll.
     #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
     pub poll: Option<PollKey>,
-    /// The place in the event stream at which it was told, if it came in. `inbound.lua` adds it.
+    /// The place in the event stream at which it was told as it is now, if it came in or was edited
+    /// elsewhere. `inbound.lua` adds it.
     #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
     pub event: Option<String>,
+    /// The outbox entry of the edit that gave it its text, if this session edited it. `index.lua`
+    /// adds it.
+    #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
+    pub edit: Option<String>,
 }
 
 impl KnownMessage {
     /// A message of this session's own that says `text`, which is cut where it is long.
     #[must_use]
     pub fn new(chat: &str, kind: &str, time: Millis, text: &str) -> Self {
-        let end = text.floor_char_boundary(EXCERPT);
+        let excerpt = Self::excerpt_of(text);
         Self {
             chat: chat.to_owned(),
             chat_alt: None,
@@ -60,11 +65,17 @@ impl KnownMessage {
             elsewhere: false,
             kind: kind.to_owned(),
             time,
-            excerpt: text[..end].to_owned(),
-            cut: end < text.len(),
+            excerpt: excerpt.to_owned(),
+            cut: excerpt.len() < text.len(),
             poll: None,
             event: None,
+            edit: None,
         }
+    }
+
+    /// As much of a text as is remembered.
+    pub(super) fn excerpt_of(text: &str) -> &str {
+        &text[..text.floor_char_boundary(EXCERPT)]
     }
 
     /// Whether this account wrote it, on whichever device.

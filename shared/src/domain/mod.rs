@@ -1,5 +1,6 @@
 //! What the product is about, free of Redis and HTTP.
 
+mod amendment;
 mod content;
 mod failure;
 mod id;
@@ -8,6 +9,7 @@ mod known;
 mod session;
 mod status;
 
+pub use amendment::Amendment;
 pub use content::{Content, MessageContext, Poll, PollKey, PollSecret, Target, new_message_id};
 pub use failure::SendFailure;
 pub use id::{

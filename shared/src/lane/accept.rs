@@ -190,6 +190,8 @@ pub(super) fn arguments(
     let body = json(content.as_ref())?;
     let known = content.known(&acceptance.to, now.max(acceptance.send_at));
     let known = known.as_ref().map_or_else(|| Ok(String::new()), json)?;
+    let amends = content.amendment(&acceptance.to);
+    let amends = amends.as_ref().map_or_else(|| Ok(String::new()), json)?;
     let quoted = content.context().and_then(|it| it.reply_to.as_deref());
     let waiter = acceptance
         .waiter
@@ -218,7 +220,8 @@ pub(super) fn arguments(
         .arg(acceptance.max_depth)
         .arg(u8::from(acceptance.mode == Mode::Sync))
         .arg(quoted.unwrap_or_default())
-        .arg(known);
+        .arg(known)
+        .arg(amends);
     Ok(())
 }
 

@@ -128,9 +128,8 @@ impl Lanes {
         let make = |source: &str| {
             LuaScript::partition(&[&settings, include_str!("lua/entry.lua"), source])
         };
-        let accept = [INDEX, include_str!("lua/accept.lua")].join("\n");
+        let indexed = |source: &str| make(&[INDEX, source].join("\n"));
         let accept_all = [
-            INDEX,
             "local function accept(ARGV)",
             include_str!("lua/accept.lua"),
             "end",
@@ -138,12 +137,12 @@ impl Lanes {
         ]
         .join("\n");
         let scripts = Scripts {
-            accept: make(&accept),
-            accept_all: make(&accept_all),
+            accept: indexed(include_str!("lua/accept.lua")),
+            accept_all: indexed(&accept_all),
             gauge: make(include_str!("lua/gauge.lua")),
-            turn: make(include_str!("lua/turn.lua")),
+            turn: indexed(include_str!("lua/turn.lua")),
             recover: make(include_str!("lua/recover.lua")),
-            receipt: make(include_str!("lua/receipt.lua")),
+            receipt: indexed(include_str!("lua/receipt.lua")),
             survived: make(include_str!("lua/survived.lua")),
             retry: make(include_str!("lua/retry.lua")),
             cancel: make(include_str!("lua/cancel.lua")),

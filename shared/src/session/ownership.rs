@@ -4,7 +4,7 @@ use redis::Value;
 
 use super::{Sessions, member};
 use crate::clock::Millis;
-use crate::domain::{KnownMessage, SessionStatus, WorkerId};
+use crate::domain::{Amendment, KnownMessage, SessionStatus, WorkerId};
 use crate::lane::{Epoch, LaneError, SessionRef, Stale};
 use crate::redis::keys::{GLOBAL, key};
 use crate::redis::{RedisFailure, unexpected};
@@ -58,6 +58,8 @@ pub struct InboundEvent {
     pub id: String,
     /// What is remembered of it; nothing where it is about another message.
     pub known: Option<KnownMessage>,
+    /// What it changes about another message.
+    pub amends: Option<Amendment>,
 }
 
 impl Sessions {
@@ -222,8 +224,10 @@ impl Sessions {
                 .arg(&message.payload)
                 .arg(&message.id);
             let known = message.known.as_ref().map(serde_json::to_string);
+            let amends = message.amends.as_ref().map(serde_json::to_string);
             // A struct of texts and numbers always has a JSON form.
-            call.arg(known.and_then(Result::ok).unwrap_or_default());
+            call.arg(known.and_then(Result::ok).unwrap_or_default())
+                .arg(amends.and_then(Result::ok).unwrap_or_default());
         }
         let reply: Vec<Value> = self.run(&call).await?;
         match reply.as_slice() {

@@ -3,6 +3,7 @@
 mod world;
 
 mod accepting;
+mod amending;
 mod claiming;
 mod crashing;
 mod holding;

@@ -23,7 +23,7 @@ async fn located(world: &World, id: &str, chat: Option<&str>, whole: bool) -> Lo
     messages.locate(&world.from, wanted).await.unwrap()
 }
 
-async fn found(world: &World, id: &str, chat: Option<&str>) -> Option<Found> {
+pub(crate) async fn found(world: &World, id: &str, chat: Option<&str>) -> Option<Found> {
     match located(world, id, chat, true).await {
         Located::Found(found) => Some(*found),
         Located::Unknown => None,
@@ -31,7 +31,7 @@ async fn found(world: &World, id: &str, chat: Option<&str>) -> Option<Found> {
     }
 }
 
-async fn hear(world: &World, id: &str, sender: &str, text: &str) {
+pub(crate) async fn hear(world: &World, id: &str, sender: &str, text: &str) {
     let sessions = Sessions::new(world.store.clone(), &RETENTION);
     let mut known = KnownMessage::new(sender, "text", world.now(), text);
     known.sender = Some(sender.to_owned());
@@ -41,6 +41,7 @@ async fn hear(world: &World, id: &str, sender: &str, text: &str) {
         payload: format!("{{\"text\":\"{text}\"}}"),
         id: id.to_owned(),
         known: Some(known),
+        amends: None,
     };
     let events = [event];
     let told = sessions.tell_inbound(world.now(), world.owner(), &events);

@@ -4,6 +4,7 @@
 //! nothing but what the API, the sandbox's people and the wire's ledger say.
 
 mod access;
+mod amendments;
 mod compatibility;
 mod crash;
 mod events;

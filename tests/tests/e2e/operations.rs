@@ -7,16 +7,16 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 /// A session, a person, and what happens between them.
-struct Stage {
-    session: PairedSession,
-    peer: Peer,
-    api: ApiClient,
-    events: EventStream,
-    sandbox: gateway_tests::client::SandboxAdmin,
+pub(crate) struct Stage {
+    pub(crate) session: PairedSession,
+    pub(crate) peer: Peer,
+    pub(crate) api: ApiClient,
+    pub(crate) events: EventStream,
+    pub(crate) sandbox: gateway_tests::client::SandboxAdmin,
 }
 
 impl Stage {
-    async fn set(world: &mut World) -> Result<Self> {
+    pub(crate) async fn set(world: &mut World) -> Result<Self> {
         Ok(Self {
             session: world.pair_session().await?,
             peer: world.create_peer().await?,
@@ -26,7 +26,7 @@ impl Stage {
         })
     }
 
-    async fn ask(&self, method: Method, rest: &str, body: Value) -> Result<Answer> {
+    pub(crate) async fn ask(&self, method: Method, rest: &str, body: Value) -> Result<Answer> {
         let path = format!("/sessions/{}/messages/{rest}", self.session.id);
         self.api
             .call(self.api.request(method, &path).json(&body))
@@ -34,7 +34,7 @@ impl Stage {
     }
 
     /// Sends something to the person and returns its id.
-    async fn sent(&self, mut body: Value) -> Result<String> {
+    pub(crate) async fn sent(&self, mut body: Value) -> Result<String> {
         body["to"] = json!(self.peer.jid);
         let send = SendRequest::body(body);
         let answer = self.api.send(&self.session.id, &send).await?.expect(200)?;
@@ -42,7 +42,7 @@ impl Stage {
     }
 
     /// Has the person send something, and waits until the session has told it.
-    async fn heard(&self, mut body: Value) -> Result<(String, Event)> {
+    pub(crate) async fn heard(&self, mut body: Value) -> Result<(String, Event)> {
         body["to"] = json!(self.session.phone);
         let id = self.sandbox.send(&self.peer.phone, &body).await?;
         let event = self
@@ -55,7 +55,7 @@ impl Stage {
     }
 
     /// Waits for what the person's phone shows of a message.
-    async fn shows(
+    pub(crate) async fn shows(
         &self,
         id: &str,
         what: &str,

@@ -39,6 +39,12 @@ async fn schemathesis_finds_nothing() -> Result<()> {
             let api = world.api(0);
             let send = SendRequest::text(&peer.phone, "hello");
             let sent = api.send(&session.id, &send).await?.expect(200)?;
+            let doomed_message = api.send(&session.id, &send).await?.expect(200)?;
+            let poll = json!({
+                "type": "poll", "to": peer.phone, "name": "Lunch?", "options": ["Noodles", "Rice"],
+            });
+            let poll = SendRequest::body(poll);
+            let poll = api.send(&session.id, &poll).await?.expect(200)?;
             let spare = api.create_session("spare", 0, 0).await?;
             let doomed = api.create_session("doomed", 0, 0).await?;
             let group = json!({"subject": "Walks", "members": [peer.phone]});
@@ -63,6 +69,8 @@ async fn schemathesis_finds_nothing() -> Result<()> {
                 .env("DOOMED_GROUP", doomed_group.text("group/groupJid")?)
                 .env("OUTBOX_ID", sent.text("outboxId")?)
                 .env("MESSAGE_ID", sent.text("waMessageId")?)
+                .env("DOOMED_MESSAGE", doomed_message.text("waMessageId")?)
+                .env("POLL", poll.text("waMessageId")?)
                 .kill_on_drop(true);
             let arguments = env::var(ARGUMENTS).unwrap_or_default();
             command.args(arguments.split_whitespace());

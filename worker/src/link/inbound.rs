@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use gateway_shared::clock::Millis;
 use serde::Serialize;
 use wacore::types::events::InboundMessage as LibraryMessage;
+use wacore::types::message::EditAttribute;
 use waproto::whatsapp as wa;
 use whatsapp_rust::{Client, InboundDurabilityHook};
 
@@ -80,6 +81,10 @@ pub struct InboundMessage {
     /// The vote, if it is one.
     #[serde(skip)]
     pub vote: Option<SealedVote>,
+    /// Whether an admin of a group says it, of somebody else's message; WhatsApp's server lets
+    /// nobody else say so.
+    #[serde(skip)]
+    pub as_admin: bool,
     /// Whether it waited for us on WhatsApp's server.
     pub offline: bool,
     /// The whole of it.
@@ -131,6 +136,7 @@ impl InboundMessage {
             forwarded: context.forwarded,
             content: content::content(&message.message),
             vote: content::vote(&message.message),
+            as_admin: source.is_group && info.edit == EditAttribute::AdminRevoke,
             offline: info.is_offline,
             raw: Arc::clone(&message.message),
         })

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use gateway_shared::domain::{KnownMessage, PollKey};
+use gateway_shared::domain::{Amendment, KnownMessage, PollKey};
 use gateway_shared::messages::{Located, Wanted};
 use gateway_shared::redis::RedisFailure;
 use gateway_shared::session::InboundEvent;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{Owner, Runtime};
 use crate::link::{
-    InboundContent, InboundMessage, InboundRefused, InboundSink, MessageKind, SealedVote,
+    InboundContent, InboundMessage, InboundRefused, InboundSink, MessageKind, SealedVote, WaAddress,
 };
 
 /// Writes inbound messages to the organization's event stream, and what is to be remembered of
@@ -131,6 +131,33 @@ fn event(message: &InboundMessage, chosen: Option<Vec<String>>) -> InboundEvent 
         payload: payload.to_string(),
         id: message.id.clone(),
         known: target.is_none().then(|| known(message)),
+        amends: amendment(message),
+    }
+}
+
+/// What a message changes about another one. Only its author edits a message, and only they and the
+/// admins of a group take it back: what anybody else says of it changes nothing.
+fn amendment(message: &InboundMessage) -> Option<Amendment> {
+    let names = |name: &WaAddress, alt: &Option<WaAddress>| {
+        let names = [Some(name), alt.as_ref()].into_iter().flatten();
+        names.map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let chats = names(&message.chat, &message.chat_alt);
+    let authors = if message.from_me {
+        Vec::new()
+    } else {
+        names(&message.sender, &message.sender_alt)
+    };
+    match &message.kind {
+        MessageKind::Edit { target } => {
+            let text = message.text.as_deref()?;
+            Some(Amendment::edit(target, chats, authors, text))
+        }
+        MessageKind::Revoke { target } => Some(Amendment {
+            whosever: message.as_admin,
+            ..Amendment::revoke(target, chats, authors)
+        }),
+        _ => None,
     }
 }
 

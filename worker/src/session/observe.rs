@@ -204,6 +204,7 @@ impl<'a> Observer<'a> {
             payload: json!(notice).to_string(),
             id: String::new(),
             known: None,
+            amends: None,
         };
         self.insist(|| {
             let (now, owner) = (self.runtime.now(), self.owner.fence());

@@ -67,8 +67,13 @@ fn forwarded(found: &Found, problems: &mut Problems) -> Result<Option<Content>, 
     Ok(Some(content))
 }
 
-/// Our own content, to be sent once more: without what it quoted and whom it mentioned.
+/// Our own content, to be sent once more: without what it quoted and whom it mentioned. Of a text
+/// that was edited it is the edit.
 fn anew(mut content: Content) -> Option<Content> {
+    if let Content::Edit { text, .. } = content {
+        let context = again(0);
+        return Some(Content::Text { text, context });
+    }
     let context = content.context_mut()?;
     *context = again(context.forwarded);
     if let Content::Poll { poll, .. } = &mut content {
@@ -115,7 +120,7 @@ struct Card {
 fn told(payload: Payload) -> Option<Content> {
     let context = again(payload.forwarded);
     match payload.kind.as_str() {
-        "text" => payload.text.map(|text| Content::Text { text, context }),
+        "text" | "edit" => payload.text.map(|text| Content::Text { text, context }),
         "poll" => payload.poll.map(|poll| Content::Poll { poll, context }),
         "location" => payload.location.map(|place| Content::Location {
             latitude: place.latitude,

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Jid, KnownMessage};
+use super::{Amendment, Jid, KnownMessage};
 use crate::clock::Millis;
 
 pub use context::MessageContext;
@@ -169,6 +169,21 @@ impl Content {
         let mut known = KnownMessage::new(chat.as_str(), self.kind(), now, said.unwrap_or(""));
         known.poll = poll.and_then(PollKey::of);
         Some(known)
+    }
+
+    /// What it changes about another message of the index, once WhatsApp has it.
+    #[must_use]
+    pub fn amendment(&self, chat: &Jid) -> Option<Amendment> {
+        let chats = vec![chat.to_string()];
+        let authors = |target: &Target| target.sender.clone().into_iter().collect();
+        match self {
+            Self::Edit { target, text } => {
+                let authors = authors(target);
+                Some(Amendment::edit(&target.id, chats, authors, text))
+            }
+            Self::Revoke { target } => Some(Amendment::revoke(&target.id, chats, authors(target))),
+            _ => None,
+        }
     }
 }
 

@@ -9,6 +9,7 @@
 --       16 greatest depth of a lane      17 urgent: 1 | 0
 --       18 message id it quotes ('' = none)
 --       19 its record for the message index ('' = none: an operation)
+--       20 what it changes about another message, once it is sent (JSON; '' = nothing)
 -- Replies
 --   {accepted, outbox id, WhatsApp message id, status, now}
 --   {replayed, outbox id, WhatsApp message id, status, status time, mode, error JSON}
@@ -124,6 +125,7 @@ if waiter == '' then
 else
   redis.call('HSET', K.outbox(id), 'fix', fix, 'hist', hist, 'body', body, 'waiters', waiter)
 end
+if ARGV[20] ~= '' then redis.call('HSET', K.outbox(id), 'amends', ARGV[20]) end
 if idem ~= '' then
   redis.call('SET', K.idempotency(idem), fingerprint .. ' ' .. id, 'PX', ARGV[14])
 end

@@ -3,7 +3,7 @@
 -- KEYS  1 partition root
 -- ARGV  for each send the arguments of accept.lua
 -- Replies  for each send the reply of accept.lua
-local EACH = 19
+local EACH = 20
 local replies = {}
 for first = 1, #ARGV, EACH do
   stirred, sooner = false, false

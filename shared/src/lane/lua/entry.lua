@@ -103,23 +103,24 @@ end
 --   hist      every status and its time: status:ms,status:ms…
 --   body      JSON        attempts  absent = 0
 --   error     JSON        waiters   ` instance/token` of each request that waits
+--   amends    what it changes about another message, once it is sent (JSON); absent = nothing
 local FIX = '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+) %S+ (%S+) (%S+) %S+ (.*)$'
 
 -- The entry of an id from its fields, or nil where retention has taken it.
-local function entry_of(id, fix, hist, attempts, waiters)
+local function entry_of(id, fix, hist, attempts, waiters, amends)
   if not fix then return nil end
   local seq, urgent, session, chat, wa, mode, created, expires, req = string.match(fix, FIX)
   return {
     id = id, session = session, chat = chat, wa = wa, mode = mode, urgent = urgent, seq = seq,
     created = created, expires = expires, req = req, fix = fix, hist = hist,
     status = string.match(hist, '(%a+):%d+$'), attempts = tonumber(attempts or 0),
-    waiters = waiters or '',
+    waiters = waiters or '', amends = amends,
   }
 end
 
 local function load_entry(id)
-  local v = redis.call('HMGET', K.outbox(id), 'fix', 'hist', 'attempts', 'waiters')
-  return entry_of(id, v[1], v[2], v[3], v[4])
+  local v = redis.call('HMGET', K.outbox(id), 'fix', 'hist', 'attempts', 'waiters', 'amends')
+  return entry_of(id, v[1], v[2], v[3], v[4], v[5])
 end
 
 -- Appends one event to the organization's stream; `payload` is JSON.

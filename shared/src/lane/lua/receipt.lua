@@ -19,6 +19,7 @@ for i = 4, #ARGV, 4 do
       local flew = redis.call('HDEL', K.flying(sid), id) == 1
       if not flew then stop_waiting(entry) end
       move(entry, 'sent', time, '')
+      if entry.amends then amend(sid, entry.amends, 'o', id) end
       leave_chat(entry, flew)
     end
     if RANK[status] > RANK.delivered and RANK[entry.status] < RANK.delivered then

@@ -38,6 +38,7 @@ if #ARGV > 9 then
       settled[n] = 'gone'
     elseif outcome == 'sent' then
       move(entry, 'sent', time, '')
+      if entry.amends then amend(sid, entry.amends, 'o', id) end
       leave_chat(entry, true)
       settled[n] = 'done'
     elseif outcome == 'dead' then

@@ -35,6 +35,44 @@ local function remember(session, page, begun, id, record)
   end
 end
 
+local function among(names, name, alt)
+  for _, one in ipairs(names) do
+    if one == name or one == alt then return true end
+  end
+  return false
+end
+
+-- Changes what is known of a message as its author wants (`amendment`: JSON, see
+-- domain/amendment.rs); what somebody else wants of it changes nothing. A message that was taken
+-- back is known no more. `field` = `place` says where the whole of a new text is: `e`, told at
+-- that place; `o`, in that outbox entry.
+local function amend(session, amendment, field, place)
+  local change = cjson.decode(amendment)
+  local authors = change.s or {}
+  local newest = tonumber(redis.call('HGET', K.lane(session), 'page') or 0)
+  for page = newest, math.max(1, newest - MESSAGE_PAGES + 1), -1 do
+    local key = K.messages(session, page)
+    local record = redis.call('HGET', key, change.i)
+    local message = record and cjson.decode(record)
+    if message and among(change.c, message.c, message.a) and (change.any
+      or #authors == 0 and not message.s
+      or message.s and among(authors, message.s, message.b)) then
+      if not change.x then
+        redis.call('HDEL', key, change.i)
+      elseif not message.p then
+        message.x, message.z = change.x, change.z
+        -- The text of a picture is not the whole of it.
+        if message.k == 'text' then
+          message.e, message.o = nil, nil
+          message[field] = place
+        end
+        redis.call('HSET', key, change.i, cjson.encode(message))
+      end
+      return
+    end
+  end
+end
+
 -- The record of an id in a chat ('' = any, this account's own before others'), or nil.
 local function recall(session, id, chat)
   local newest = tonumber(redis.call('HGET', K.lane(session), 'page') or 0)

@@ -8,7 +8,8 @@
 --   {key_known}  the key was used before: what counts is what it was used for
 --   {unknown}
 --   {found, record (JSON), status history of our send ('' = not ours, or taken by retention),
---    our send's body or the told event's payload (JSON; '' = not asked for, or not kept),
+--    the body of our send, or of our edit of it, or the payload of the event that told it, or its
+--    edit (JSON; '' = not asked for, or not kept),
 --    our number's JID, our LID}
 local sid, id, idem = ARGV[1], ARGV[2], ARGV[4]
 local session = redis.call('HMGET', K.session(sid), 'status', 'desired', 'waJid', 'waLid')
@@ -18,20 +19,18 @@ if idem ~= '' and redis.call('EXISTS', K.idempotency(idem)) == 1 then return { '
 local record, message = recall(sid, id, ARGV[3])
 if not record then return { 'unknown' } end
 local hist, content = '', ''
-if message.e then
-  if ARGV[5] == '1' then
+local out = not message.s and not message.d and redis.call('HGET', K.by_wa_id(sid), id)
+if out then hist = redis.call('HGET', K.outbox(out), 'hist') or '' end
+if ARGV[5] == '1' then
+  local body = message.o or out
+  if message.e then
     local told = redis.call('XRANGE', K.events(), message.e, message.e)[1]
     local fields = told and told[2] or {}
     for i = 1, #fields, 2 do
       if fields[i] == 'payload' then content = fields[i + 1] end
     end
-  end
-else
-  local out = redis.call('HGET', K.by_wa_id(sid), id)
-  if out then
-    local v = redis.call('HMGET', K.outbox(out), 'hist', 'body')
-    hist = v[1] or ''
-    if ARGV[5] == '1' then content = v[2] or '' end
+  elseif body then
+    content = redis.call('HGET', K.outbox(body), 'body') or ''
   end
 end
 return { 'found', record, hist, content, session[3] or '', session[4] or '' }
