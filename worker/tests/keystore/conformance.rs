@@ -8,8 +8,9 @@ use proptest::test_runner::{Config, TestRunner};
 use wacore::store::InMemoryBackend;
 use wacore::store::traits::Backend;
 
+use crate::observe::observe;
 use crate::server::{Server, session, stop_the_clock};
-use crate::steps::{Step, observe, steps};
+use crate::steps::{Step, steps};
 
 type Call = for<'a> fn(&'a Step, &'a dyn Backend) -> Pin<Box<dyn Future<Output = String> + 'a>>;
 

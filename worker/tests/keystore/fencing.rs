@@ -10,8 +10,8 @@ use redis::Value;
 use tokio_util::sync::CancellationToken;
 use wacore::store::traits::{ProtocolStore, SignalStore};
 
+use crate::observe::observe;
 use crate::server::{Server, command, contents, session};
-use crate::steps::observe;
 use crate::writes::{Ended, drain, fill};
 
 fn assert_all_worked(ended: Vec<Ended>) {

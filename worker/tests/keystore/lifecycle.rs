@@ -11,8 +11,8 @@ use wacore::store::{
 };
 use waproto::whatsapp::ADVSignedDeviceIdentity;
 
+use crate::observe::observe;
 use crate::server::{Server, command, contents, session};
-use crate::steps::observe;
 use crate::writes::{drain, fill};
 
 /// A device none of whose stored fields has the value of a new one.

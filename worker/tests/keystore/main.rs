@@ -5,6 +5,7 @@ mod conformance;
 mod fencing;
 mod lifecycle;
 mod limits;
+mod observe;
 mod server;
 mod steps;
 mod writes;

@@ -61,19 +61,19 @@ pub(crate) fn steps(calls: usize) -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..40)
 }
 
-const ADDRESSES: [&str; 5] = [
+pub(crate) const ADDRESSES: [&str; 5] = [
     "1@s.whatsapp.net",
     "1:2@s.whatsapp.net",
     "12@s.whatsapp.net",
     "12:1@lid",
     "2@lid",
 ];
-const USERS: [&str; 5] = ["1", "12", "2", "", "1@s"];
-const IDS: [u32; 5] = [0, 1, 9, 10, u32::MAX];
-const NAMES: [&str; 3] = ["regular", "critical_block", "regular*"];
+pub(crate) const USERS: [&str; 5] = ["1", "12", "2", "", "1@s"];
+pub(crate) const IDS: [u32; 5] = [0, 1, 9, 10, u32::MAX];
+pub(crate) const NAMES: [&str; 3] = ["regular", "critical_block", "regular*"];
 
 /// Results in a form that does not depend on the order a map happens to have.
-fn sorted<T: Debug>(result: Result<Vec<T>>) -> String {
+pub(crate) fn sorted<T: Debug>(result: Result<Vec<T>>) -> String {
     let mut rows: Vec<_> = result
         .expect("the call works")
         .iter()
@@ -83,12 +83,12 @@ fn sorted<T: Debug>(result: Result<Vec<T>>) -> String {
     rows.join(", ")
 }
 
-fn said<T: Debug>(result: Result<T>) -> String {
+pub(crate) fn said<T: Debug>(result: Result<T>) -> String {
     format!("{:?}", result.expect("the call works"))
 }
 
 /// The state of an app state collection, its map in order.
-fn state(result: Result<HashState>) -> String {
+pub(crate) fn state(result: Result<HashState>) -> String {
     let state = result.expect("the call works");
     let mut map: Vec<_> = state.index_value_map.into_iter().collect();
     map.sort();
@@ -365,55 +365,4 @@ impl Step {
     pub(crate) fn pass_time(&self) {
         advance(self.time.clamp(0, 5));
     }
-}
-
-/// All that can be read, over the keys the steps use.
-pub(crate) async fn observe(on: &dyn Backend) -> Vec<String> {
-    let mut seen = Vec::new();
-    for address in ADDRESSES {
-        seen.push(said(on.load_identity(address).await));
-        seen.push(said(on.get_session(address).await));
-        seen.push(said(on.has_session(address).await));
-        seen.push(said(on.get_sender_key(address).await));
-        for id in ["A", "", "C"] {
-            seen.push(said(on.has_same_base_key(address, id, b"").await));
-            for chat in NAMES {
-                seen.push(said(on.get_msg_secret(chat, address, id).await));
-                seen.push(said(on.get_msg_secret_with_ts(chat, address, id).await));
-                seen.push(said(on.get_pending_inbound(chat, address, id).await));
-            }
-        }
-    }
-    for user in USERS {
-        seen.push(said(on.has_signal_state_for_user(user).await));
-        seen.push(said(on.get_devices(user).await));
-        seen.push(said(on.get_tc_token(user).await));
-    }
-    for id in IDS {
-        seen.push(said(on.load_prekey(id).await));
-        seen.push(said(on.load_signed_prekey(id).await));
-    }
-    seen.push(said(on.load_prekeys_batch(&IDS).await));
-    seen.push(said(on.get_max_prekey_id().await));
-    seen.push(sorted(on.load_all_signed_prekeys().await));
-    for index in 0..5_u8 {
-        seen.push(said(on.get_sync_key(&[index]).await));
-    }
-    seen.push(said(on.get_latest_sync_key_id().await));
-    for name in NAMES {
-        seen.push(state(on.get_version(name).await));
-        let all = [0, 1, 2, 3, 4, 9].map(|index| [index; 32]);
-        let macs = on.get_mutation_macs(name, &all).await;
-        seen.push(sorted(macs.map(|macs| macs.into_iter().collect())));
-        seen.push(said(on.get_mutation_mac(name, &all[2]).await));
-        seen.push(sorted(on.get_sender_key_devices(name).await));
-        seen.push(said(on.get_group_metadata(name).await));
-    }
-    for index in 0..3 {
-        seen.push(said(on.get_lid_mapping(&format!("lid{index}")).await));
-        seen.push(said(on.get_pn_mapping(&format!("phone{index}")).await));
-    }
-    seen.push(sorted(on.get_all_lid_mappings().await));
-    seen.push(sorted(on.get_all_tc_token_jids().await));
-    seen
 }

@@ -1,12 +1,14 @@
 //! Steps done to the scripts and to the model, and compared.
 
+mod takeover;
+mod turn;
+
 use std::collections::BTreeMap;
 
 use gateway_shared::clock::Millis;
 use gateway_shared::domain::{OutboxId, SendFailure, SendStatus};
 use gateway_shared::lane::{
-    Acceptance, Accepted, Attempt, Cancelled, Claim, Epoch, LaneError, Mode, ReceiptStatus,
-    Retried, Scope, Settled, Settlement, Turn,
+    Acceptance, Accepted, Attempt, Cancelled, Mode, ReceiptStatus, Retried, Scope,
 };
 use gateway_shared::redis::{LuaScript, script};
 use proptest::prelude::*;
@@ -14,8 +16,8 @@ use proptest::sample::Index;
 
 use super::laws::{Laws, forward};
 use super::state::{CHATS, Entry, Model};
-use super::steps::{End, Gone, Step};
-use crate::world::{CRASHES, DAY, World, failure, jid, key_of};
+use super::steps::Step;
+use crate::world::{DAY, World, jid, key_of};
 
 const MAX_ATTEMPTS: u32 = 3;
 
@@ -173,161 +175,6 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// Ends for some of what is in flight, each once.
-    fn settlements(&self, ends: &[(Index, End)]) -> Vec<(usize, Attempt)> {
-        let mut flying: Vec<_> = self.model.flying.iter().copied().collect();
-        let mut chosen = Vec::new();
-        for (which, end) in ends {
-            if flying.is_empty() {
-                break;
-            }
-            let index = flying.swap_remove(which.index(flying.len()));
-            let now = self.world.now();
-            let attempt = match end {
-                End::Sent => Attempt::Sent(now),
-                End::Retry(wait) => Attempt::Retry(now + wait, failure()),
-                End::Release => Attempt::Release,
-                End::Dead => Attempt::Dead(failure()),
-            };
-            chosen.push((index, attempt));
-        }
-        chosen
-    }
-
-    /// A turn of the owner. `most` = `None` claims nothing.
-    async fn turn(&mut self, ends: Vec<(usize, Attempt)>, most: Option<u32>) -> Outcome {
-        let now = self.world.now();
-        let want = most.unwrap_or(0);
-        let most = most.map(|_| self.model.budget.available(now, want).unwrap_or(0));
-        let shares = self.model.budget.shares(now);
-        let settlements: Vec<_> = ends
-            .iter()
-            .map(|(index, attempt)| Settlement {
-                id: self.model.entries[*index].id.clone(),
-                attempt: attempt.clone(),
-            })
-            .collect();
-        let claim = most.map(|most| Claim { most, shares });
-        let owner = self.world.owner();
-        let turn = self
-            .world
-            .lanes
-            .turn(now, owner, MAX_ATTEMPTS, &settlements, claim);
-        let turn = turn.await.unwrap();
-
-        let mut settled = Vec::new();
-        for (index, attempt) in ends {
-            self.laws.landed(&self.model.entries[index].id);
-            match attempt {
-                Attempt::Sent(_) => self.model.end(index, &[SendStatus::Sent]),
-                Attempt::Dead(_) => self.model.end(index, &[SendStatus::Failed]),
-                Attempt::Release => self.model.release(index),
-                Attempt::Retry(at, _) => self.model.retry(index, at, MAX_ATTEMPTS),
-            }
-            let dead = self.model.entries[index].status() == SendStatus::Failed;
-            settled.push(if dead { Settled::Dead } else { Settled::Done });
-        }
-        prop_assert_eq!(&turn.settled, &settled);
-        if let Some(most) = most {
-            self.model.fall_due();
-            let claimed = self.model.claim(most);
-            self.model
-                .budget
-                .spend(now, u32::try_from(claimed.len()).unwrap());
-            self.claimed(&turn, &claimed)?;
-            prop_assert!(
-                turn.next_due.is_none_or(|due| due > now),
-                "the owner would spin"
-            );
-        }
-        prop_assert_eq!(turn.more, self.model.is_ready());
-        prop_assert_eq!(turn.in_flight, self.model.flying.len() as u64);
-        prop_assert_eq!(turn.paused_until, self.model.paused_until());
-        Ok(())
-    }
-
-    fn claimed(&mut self, turn: &Turn, expected: &[usize]) -> Outcome {
-        let ids: Vec<_> = turn.sends.iter().map(|send| &send.id).collect();
-        let expected_ids: Vec<_> = expected
-            .iter()
-            .map(|i| &self.model.entries[*i].id)
-            .collect();
-        prop_assert_eq!(ids, expected_ids);
-        for (send, index) in turn.sends.iter().zip(expected) {
-            let entry = &self.model.entries[*index];
-            prop_assert_eq!(send.attempt, entry.attempts);
-            prop_assert_eq!(&send.wa_message_id, &entry.wa);
-            let place = usize::try_from(entry.seq).unwrap();
-            let limits = self.model.limits;
-            self.laws
-                .claimed(self.world.now(), send.to.as_str(), &send.id, place, limits)?;
-        }
-        Ok(())
-    }
-
-    async fn lose_claim(&mut self, most: u32) -> Outcome {
-        let now = self.world.now();
-        let known = self.model.flying.clone();
-        let busy: Vec<_> = known
-            .iter()
-            .map(|i| self.model.entries[*i].id.clone())
-            .collect();
-        let most = self.model.budget.available(now, most).unwrap_or(0);
-        let shares = self.model.budget.shares(now);
-        let lost = self
-            .world
-            .lanes
-            .claim(now, self.world.owner(), Claim { most, shares });
-        lost.await.unwrap();
-        let recovered = self
-            .world
-            .lanes
-            .recover(now, self.world.owner(), CRASHES, &busy)
-            .await
-            .unwrap();
-        self.model.fall_due();
-        let claimed = self.model.claim(most);
-        self.model
-            .budget
-            .spend(now, u32::try_from(claimed.len()).unwrap());
-        prop_assert_eq!(recovered.returned, claimed.len() as u64);
-        prop_assert_eq!(recovered.rate, self.model.budget.state());
-        for index in claimed {
-            self.model.release(index);
-        }
-        Ok(())
-    }
-
-    async fn take_over(&mut self, gone: Gone) -> Outcome {
-        let old = self.world.epoch;
-        if matches!(gone, Gone::Parted) {
-            self.world.set("parted", old.0).await;
-        }
-        let recovered = self.world.recover().await;
-        self.stale(old).await?;
-        prop_assert_eq!(recovered.returned, self.model.flying.len() as u64);
-        prop_assert_eq!(recovered.rate, self.model.budget.state());
-        let mut dead = 0;
-        for index in self.model.flying.clone() {
-            // Law 5: whoever parted in order is no witness, and costs nothing.
-            if matches!(gone, Gone::Parted) {
-                self.model.release(index);
-            } else {
-                let most = CRASHES.most as usize;
-                self.model.vanished(index, old.0, most);
-            }
-            dead += u64::from(self.model.entries[index].status() == SendStatus::Failed);
-        }
-        prop_assert_eq!(recovered.dead, dead);
-        self.laws.all_landed();
-        if matches!(gone, Gone::CutOff) {
-            let lanes = &self.world.lanes;
-            lanes.survived(&self.world.from, old).await.unwrap();
-            self.model.survived(old.0);
-        }
-        Ok(())
-    }
-
     async fn retry_failed(&mut self, of: &Index) -> Outcome {
         if self.model.entries.is_empty() {
             return Ok(());
@@ -352,32 +199,6 @@ impl Check<'_> {
         let hold = lanes.rest(now, owner, Scope::NewChats, now + millis, "test");
         hold.await.unwrap();
         self.model.new_chats_until = now + millis;
-    }
-
-    /// Law 3: whatever the old owner does is refused. That nothing changed is seen by comparing.
-    async fn stale(&self, old: Epoch) -> Outcome {
-        let (now, lanes) = (self.world.now(), &self.world.lanes);
-        let owner = (&self.world.from, old);
-        let settlements: Vec<_> = self
-            .model
-            .flying
-            .iter()
-            .map(|index| Settlement {
-                id: self.model.entries[*index].id.clone(),
-                attempt: Attempt::Sent(now),
-            })
-            .collect();
-        let claim = Some(Claim {
-            most: 3,
-            shares: Default::default(),
-        });
-        let turn = lanes
-            .turn(now, owner, MAX_ATTEMPTS, &settlements, claim)
-            .await;
-        prop_assert!(matches!(turn, Err(LaneError::Stale(_))));
-        let recovered = lanes.recover(now, owner, CRASHES, &[]).await;
-        prop_assert!(matches!(recovered, Err(LaneError::Stale(_))));
-        Ok(())
     }
 
     async fn receipt(&mut self, of: &Index, status: ReceiptStatus) -> Outcome {

@@ -1,0 +1,100 @@
+//! Forwarding: what of a message, and what not.
+
+use gateway_shared::domain::{Content, KnownMessage};
+use redis::AsyncCommands;
+use reqwest::Method;
+use serde_json::json;
+
+use super::{BOB, BOB_LID, GROUP, Stage, invalid, not_found};
+use crate::world::now;
+
+#[tokio::test]
+async fn what_is_forwarded_is_marked_and_whole() {
+    let stage = Stage::set().await;
+    let forwarded = async |id: &str| {
+        let rest = format!("/{id}/forward");
+        let (_, send) = stage.done(Method::POST, &rest, &json!({"to": GROUP})).await;
+        assert_eq!(send.to.as_str(), GROUP);
+        (send.wa_message_id, send.content.unwrap())
+    };
+    // Our own text, and what was forwarded once more.
+    let long = "x".repeat(1_000);
+    let own = stage
+        .sent(json!({"type": "text", "to": BOB, "text": long, "replyTo": "Q"}))
+        .await;
+    let (again, content) = forwarded(&own).await;
+    let Content::Text { text, context } = content else {
+        panic!("no text");
+    };
+    assert_eq!(
+        (text, context.forwarded, context.reply_to),
+        (long.clone(), 1, None)
+    );
+    let (_, content) = forwarded(&again).await;
+    assert_eq!(content.context().unwrap().forwarded, 2);
+
+    // What others said, from the event that told it.
+    let payload = json!({"type": "text", "text": long, "forwarded": 3});
+    stage.heard("TEXT", BOB_LID, "text", payload).await;
+    let (_, content) = forwarded("TEXT").await;
+    let Content::Text { text, context } = content else {
+        panic!("no text");
+    };
+    assert_eq!((text, context.forwarded), (long, 4));
+    let payload = json!({"type": "poll", "poll":
+        {"name": "?", "options": ["a", "b"], "selectableCount": 0}});
+    stage.heard("POLL", BOB_LID, "poll", payload).await;
+    let (_, content) = forwarded("POLL").await;
+    let Content::Poll { poll, .. } = content else {
+        panic!("no poll");
+    };
+    assert!(poll.secret.is_some() && poll.selectable_count == 0);
+    let payload = json!({"type": "location", "location": {"latitude": 1.5, "longitude": 2.5}});
+    stage.heard("PLACE", BOB_LID, "location", payload).await;
+    let (_, content) = forwarded("PLACE").await;
+    assert_eq!(content.kind(), "location");
+    let payload = json!({"type": "contact", "contact": {"name": "A", "vcard": "BEGIN:VCARD"}});
+    stage.heard("CARD", BOB_LID, "contact", payload).await;
+    let (_, content) = forwarded("CARD").await;
+    assert_eq!(content.kind(), "contact");
+}
+
+#[tokio::test]
+async fn what_can_not_be_forwarded_says_why() {
+    let stage = Stage::set().await;
+    let to = json!({"to": BOB});
+    stage.heard("IMAGE", BOB_LID, "image", json!({})).await;
+    let got = stage.ask(Method::POST, "/IMAGE/forward", &to).await;
+    assert_eq!((got.status.as_u16(), got.reason()), (501, "type_not_built"));
+    stage.heard("OTHER", BOB_LID, "other", json!({})).await;
+    invalid(&stage.ask(Method::POST, "/OTHER/forward", &to).await, "mid");
+    invalid(
+        &stage.ask(Method::POST, "/IMAGE/forward", &json!({})).await,
+        "to",
+    );
+    not_found(&stage.ask(Method::POST, "/NONE/forward", &to).await);
+    // The event is gone, and the index has but an excerpt.
+    let mut known = KnownMessage::new(BOB_LID, "text", now(), &"x".repeat(1_000));
+    known.sender = Some(BOB_LID.into());
+    stage
+        .owner
+        .hears(&stage.world, "GONE", known, json!({}))
+        .await;
+    let stream = format!(
+        "{}:ev",
+        stage.world.store.keys.partition(&stage.world.organization)
+    );
+    let _: () = stage
+        .world
+        .store
+        .connection
+        .clone()
+        .del(stream)
+        .await
+        .unwrap();
+    let got = stage.ask(Method::POST, "/GONE/forward", &to).await;
+    assert_eq!(
+        (got.status.as_u16(), got.reason()),
+        (409, "content_not_kept")
+    );
+}
