@@ -1,12 +1,12 @@
 //! Owning a session: what only its owner may do, under its epoch.
 
-use redis::Value;
+use redis::{AsyncCommands, Value};
 
 use super::{Sessions, member};
 use crate::clock::Millis;
 use crate::domain::{Amendment, KnownMessage, SessionStatus, WorkerId};
 use crate::lane::{Epoch, LaneError, SessionRef, Stale};
-use crate::redis::keys::{GLOBAL, key};
+use crate::redis::keys::{GLOBAL, PARTITION, key};
 use crate::redis::{RedisFailure, unexpected};
 
 /// How long a told inbound message is remembered, so that it is not told again.
@@ -234,6 +234,18 @@ impl Sessions {
             [_, told] => Ok(redis::from_redis_value_ref(told).map_err(redis::RedisError::from)?),
             _ => Err(Stale.into()),
         }
+    }
+
+    /// Whether an inbound message of this identity was told within the time that such are
+    /// remembered.
+    ///
+    /// # Errors
+    /// When Redis did not answer.
+    pub async fn has_told(&self, of: &SessionRef, identity: &str) -> Result<bool, RedisFailure> {
+        let key = key(PARTITION, &self.root(of), "inbound", &[of.session.as_str()]);
+        let mut connection = self.store.connection.clone();
+        let at: Option<f64> = connection.zscore(key, identity).await?;
+        Ok(at.is_some())
     }
 
     /// Removes the record of a deleted session.

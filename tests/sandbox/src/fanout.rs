@@ -19,6 +19,8 @@ pub(crate) enum Delivery {
     Plain,
     Twice,
     Corrupted,
+    /// See [`Action::Unconfirmed`](crate::faults::Action::Unconfirmed).
+    Unconfirmed,
 }
 
 /// The hash of the devices that the message should have gone to, when it did
@@ -79,6 +81,12 @@ pub(crate) fn fan_out(
                 world.deliver(&device, Class::Message, &submission.id, "", stanza.clone());
             }
             Delivery::Corrupted => corrupt(&mut stanza),
+            Delivery::Unconfirmed => {
+                if let Some(device) = device.account.companion(device.device) {
+                    device.mailbox.deliver_unconfirmed(&submission.id, &stanza);
+                    continue;
+                }
+            }
         }
         world.deliver(&device, Class::Message, &submission.id, "", stanza);
     }

@@ -28,6 +28,9 @@ pub(crate) enum Action {
     Replay,
     /// Accepted, and relayed with a payload that cannot be decrypted.
     Corrupt,
+    /// Accepted and relayed; that a device has it is not heard before that
+    /// device has connected anew and got it again.
+    Unconfirmed,
 }
 
 impl fmt::Display for Action {
@@ -41,6 +44,7 @@ impl fmt::Display for Action {
             Self::Silence => formatter.write_str("silence"),
             Self::Replay => formatter.write_str("replay"),
             Self::Corrupt => formatter.write_str("corrupt"),
+            Self::Unconfirmed => formatter.write_str("unconfirmed"),
         }
     }
 }
@@ -70,10 +74,11 @@ impl FromStr for Action {
             "silence" => Self::Silence,
             "replay" => Self::Replay,
             "corrupt" => Self::Corrupt,
+            "unconfirmed" => Self::Unconfirmed,
             _ => {
                 return Err(format!(
                     "unknown action {name:?}: use drop_ack, nack <code>, cut, cut_after, \
-                     delay <ms>, silence, replay or corrupt"
+                     delay <ms>, silence, replay, corrupt or unconfirmed"
                 ));
             }
         };
@@ -202,6 +207,7 @@ mod tests {
             "delay 250",
             "silence",
             "replay",
+            "unconfirmed",
             "corrupt",
         ] {
             assert_eq!(text.parse::<Action>().unwrap().to_string(), text);

@@ -67,6 +67,10 @@ struct Key {
 struct Pending {
     key: Key,
     stanza: Bytes,
+    /// The device got it on this connection or one before.
+    pushed: bool,
+    /// An acknowledgement is not heard until it was pushed again.
+    deaf: bool,
 }
 
 #[derive(Debug)]
@@ -117,6 +121,16 @@ impl Mailbox {
     /// Keeps a stanza until it is acknowledged and pushes it when the device is
     /// ready for it. Receipts of one message differ by `kind`.
     pub(crate) fn deliver(&self, class: Class, id: &str, kind: &str, node: &Node) {
+        self.keep(class, id, kind, node, false);
+    }
+
+    /// As [`deliver`](Self::deliver), for a message of which no acknowledgement
+    /// is heard before it has come again on another connection.
+    pub(crate) fn deliver_unconfirmed(&self, id: &str, node: &Node) {
+        self.keep(Class::Message, id, "", node, true);
+    }
+
+    fn keep(&self, class: Class, id: &str, kind: &str, node: &Node, deaf: bool) {
         let Some(stanza) = encode(node) else { return };
         let key = Key {
             class,
@@ -127,11 +141,14 @@ impl Mailbox {
         let position = state.next;
         state.next += 1;
         state.index.entry(key.clone()).or_default().push(position);
+        let flow = state.line.as_ref().map(|line| line.flow);
         state.pending.insert(
             position,
             Pending {
                 key,
                 stanza: stanza.clone(),
+                pushed: flow == Some(Flow::Open),
+                deaf,
             },
         );
         if let Some(line) = &state.line
@@ -141,16 +158,28 @@ impl Mailbox {
         }
     }
 
-    /// Drops what a device has acknowledged.
+    /// Drops what a device has acknowledged: the copy that it has had for
+    /// longest. A message that it asked for again comes under the same id, and
+    /// the acknowledgement of the first copy says nothing of the second.
     pub(crate) fn settle(&self, class: Class, id: &str, kind: &str) {
         let key = Key {
             class,
             id: id.into(),
             kind: kind.into(),
         };
-        let mut state = self.lock();
-        for position in state.index.remove(&key).unwrap_or_default() {
-            state.pending.remove(&position);
+        let state = &mut *self.lock();
+        let Some(positions) = state.index.get_mut(&key) else {
+            return;
+        };
+        let heard = |position: &u64| {
+            let pending = state.pending.get(position);
+            pending.is_some_and(|pending| pending.pushed && !pending.deaf)
+        };
+        if let Some(first) = positions.iter().position(heard) {
+            state.pending.remove(&positions.remove(first));
+        }
+        if positions.is_empty() {
+            state.index.remove(&key);
         }
     }
 
@@ -191,7 +220,7 @@ impl Mailbox {
     /// The size of batch it asks for is not kept: some clients ask once only,
     /// however long the queue is.
     pub(crate) fn flush(&self, link: &Link) {
-        let mut state = self.lock();
+        let state = &mut *self.lock();
         let Some(line) = state
             .line
             .as_mut()
@@ -203,7 +232,9 @@ impl Mailbox {
             return;
         }
         line.flow = Flow::Open;
-        for pending in state.pending.values() {
+        for pending in state.pending.values_mut() {
+            pending.deaf &= !pending.pushed;
+            pending.pushed = true;
             link.send_encoded(mark_offline(&pending.stanza));
         }
         link.send(&offline_end(state.pending.len()));

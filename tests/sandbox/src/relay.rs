@@ -49,6 +49,7 @@ pub(crate) fn submit(session: &Session, submission: Submission) -> Option<(Durat
         Some(Action::DropAck | Action::CutAfter) => (Delivery::Plain, false),
         Some(Action::Replay) => (Delivery::Twice, true),
         Some(Action::Corrupt) => (Delivery::Corrupted, true),
+        Some(Action::Unconfirmed) => (Delivery::Unconfirmed, true),
     };
     accept(session, submission, delivery, acknowledge);
     if fault == Some(Action::CutAfter) {
@@ -106,6 +107,7 @@ pub(crate) fn accept_from_phone(world: &Arc<World>, submission: Submission) -> b
         Some(Action::Silence | Action::Nack(_) | Action::Cut) => return true,
         Some(Action::Replay) => Delivery::Twice,
         Some(Action::Corrupt) => Delivery::Corrupted,
+        Some(Action::Unconfirmed) => Delivery::Unconfirmed,
         _ => Delivery::Plain,
     };
     enter_in_ledger(world, &submission, &destination);

@@ -11,6 +11,7 @@ mod events;
 mod group_events;
 mod group_invites;
 mod groups;
+mod heard;
 mod holds;
 mod idempotency;
 mod in_groups;

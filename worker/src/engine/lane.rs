@@ -50,7 +50,7 @@ pub(super) struct Lane {
     pub(super) leaving: bool,
     /// There may be something to claim.
     hungry: bool,
-    /// It was woken while a call was under way, which may have looked too early.
+    /// It was woken or opened while a call was under way, which may have looked too early.
     woken: bool,
     /// The answer to a claim was lost: some claims may be nobody's.
     lost_claims: bool,
@@ -144,6 +144,8 @@ impl Lane {
         self.open = true;
         self.released_until = 0;
         self.hungry = true;
+        // A call under way was made for a lane that was closed, or knew of nothing.
+        self.woken = true;
     }
 
     /// The link is down: claim nothing.

@@ -3,6 +3,8 @@
 use gateway_shared::redis::RedisFailure;
 use wacore::store::error::StoreError;
 
+use super::recall::Unsettled;
+
 /// Why a call on the key material failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -18,6 +20,12 @@ pub enum KeystoreError {
     /// What comes after begins with a new claim.
     #[error("the key material of this session was erased")]
     Erased,
+    /// This worker may not act for the session any more; nothing was changed.
+    #[error("the session was lost; nothing is written any more")]
+    Lost,
+    /// A message that came again is neither known to be told nor asked for anew.
+    #[error(transparent)]
+    Unsettled(#[from] Unsettled),
     /// Writes from other connections overtook this one again and again; nothing was changed.
     #[error("the write was overtaken too often")]
     Overtaken,

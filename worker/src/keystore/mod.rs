@@ -23,7 +23,9 @@
 //!
 //! An answered write is as durable as Redis is told to be (`appendfsync`), which is what
 //! whatsapp-rust asks for: it publishes no ciphertext before the flush that covers it came back
-//! without an error. A failed write stays dirty there and is flushed again.
+//! without an error. A failed write stays dirty there and is flushed again. From the moment on
+//! that the session is lost nothing is written, though Redis might still take it: a ratchet's step
+//! that is stored after the message it belongs to was given up would lose that message.
 //!
 //! # Reads
 //! Every read asks Redis; nothing is cached here (whatsapp-rust caches what it reads often).
@@ -45,6 +47,7 @@ pub mod keys;
 mod lid;
 mod patience;
 mod protocol;
+mod recall;
 mod secrets;
 mod signal;
 mod tc_token;
@@ -64,6 +67,7 @@ use tokio_util::sync::CancellationToken;
 pub use error::KeystoreError;
 use gather::Gathering;
 use patience::patiently;
+pub use recall::{Recall, Unsettled};
 use term::Term;
 use write::{Outcome, Reply, Write};
 
@@ -78,6 +82,7 @@ const FENCE_AFTER_DELETION: u32 = 7 * 24 * 3600;
 #[derive(Debug, Clone)]
 pub struct RedisKeystore {
     state: Arc<State>,
+    recall: Option<Arc<dyn Recall>>,
 }
 
 #[derive(Debug)]
@@ -98,7 +103,8 @@ impl RedisKeystore {
     /// lease: writes of every lower epoch are refused from now on. Claiming again with the same
     /// epoch is harmless, and needed after [`RedisKeystore::erase`].
     ///
-    /// `lost` is cancelled when Redis refuses a write since a higher epoch has come.
+    /// `lost` is cancelled when Redis refuses a write since a higher epoch has come. Whoever
+    /// cancels it ends all writes of this handle.
     ///
     /// # Errors
     /// [`KeystoreError::Stale`] when a higher epoch holds the fence already (`lost` is cancelled
@@ -128,6 +134,7 @@ impl RedisKeystore {
                 lost,
                 stale_writes: AtomicU64::new(0),
             }),
+            recall: None,
         };
         match outcome.as_str() {
             "CLAIMED" => Ok(claimed),

@@ -224,7 +224,11 @@ impl ProtocolStore for RedisKeystore {
         id: &str,
     ) -> Result<Option<Vec<u8>>> {
         let field = keys::field(&[chat, sender, id]);
-        Ok(self.get_timed(&PENDING, &field).await?)
+        let pending = self.get_timed(&PENDING, &field).await?;
+        if pending.is_none() {
+            self.settle(chat, sender, id).await?;
+        }
+        Ok(pending)
     }
 
     async fn delete_pending_inbound(&self, chat: &str, sender: &str, id: &str) -> Result<()> {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
+use std::sync::atomic::Ordering;
 
 use gateway_shared::redis::keys::KeyFamily;
 use gateway_shared::redis::{LuaScript, script};
@@ -104,14 +105,18 @@ impl<'a> Write<'a> {
     /// it is done again, see [`Patience`].
     ///
     /// # Errors
-    /// [`KeystoreError::Stale`] and [`KeystoreError::Erased`] when the caller may not write any
-    /// more, [`KeystoreError::Redis`] when Redis did not answer for long, or the session is lost.
+    /// [`KeystoreError::Stale`], [`KeystoreError::Erased`] and [`KeystoreError::Lost`] when the
+    /// caller may not write any more, [`KeystoreError::Redis`] when Redis did not answer for long.
     pub(super) async fn run(mut self) -> Result<Reply, KeystoreError> {
         self.seal();
         let state = &self.keystore.state;
         let patience = Patience::new(&state.lost);
         let mut overtaken = 0;
         while overtaken < ATTEMPTS {
+            // Redis refuses by itself what it has refused before, and counts it.
+            if state.lost.is_cancelled() && state.stale_writes.load(Ordering::Relaxed) == 0 {
+                return Err(KeystoreError::Lost);
+            }
             let doubt = state.term.begin();
             let mut call = APPLY.on(&self.keystore.key(keys::FENCE));
             for key in &self.keys {

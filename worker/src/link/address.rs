@@ -18,6 +18,12 @@ impl WaAddress {
         &self.0
     }
 
+    /// Reads a JID as the library writes it, with its device or without.
+    #[must_use]
+    pub fn parse(jid: &str) -> Option<Self> {
+        jid.parse::<Jid>().ok().map(|jid| Self::from(&jid))
+    }
+
     /// Whether this is a group.
     #[must_use]
     pub fn is_group(&self) -> bool {

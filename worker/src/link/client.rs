@@ -99,7 +99,8 @@ pub struct LinkParts {
     /// The session's keys and state.
     pub backend: Arc<dyn Backend>,
     /// Where facts go. They come in the order in which they happened; the last is
-    /// [`Fact::Ended`].
+    /// [`Fact::Ended`]. Each that is acknowledged ([`Fact::is_acknowledged`]) wants to be
+    /// answered with [`Link::recorded`]: until then nothing is written that came after it.
     pub facts: mpsc::UnboundedSender<Fact>,
     /// Where inbound messages go.
     pub inbound: Arc<dyn InboundSink>,
@@ -176,6 +177,7 @@ impl Link {
                 network: Arc::clone(&parts.network),
                 observer: Arc::clone(&core),
                 may_act: parts.may_act,
+                heard: Arc::clone(&core.heard),
             })
             .with_http_client_arc(parts.network.http())
             .with_version_override((major, minor, build))
@@ -232,6 +234,12 @@ impl Link {
     #[must_use]
     pub fn connection(&self) -> watch::Receiver<bool> {
         self.core.connection()
+    }
+
+    /// So many more facts that are acknowledged ([`Fact::is_acknowledged`]) are recorded, in the
+    /// order in which they were told. What was to be written after them goes out.
+    pub fn recorded(&self, facts: u64) {
+        self.core.heard.record(facts);
     }
 
     /// Drops the connection and dials again at once.

@@ -97,6 +97,14 @@ pub enum Fact {
     Ended(LinkEnd),
 }
 
+impl Fact {
+    /// Whether WhatsApp has it acknowledged, and forgets it then: it must be recorded before.
+    #[must_use]
+    pub fn is_acknowledged(&self) -> bool {
+        matches!(self, Self::Receipt(_) | Self::Group(_))
+    }
+}
+
 /// A recipient's receipt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReceiptFact {

@@ -27,6 +27,10 @@
 //! and drops a link on which nothing arrived for 20 seconds after something was sent. In
 //! addition, [`LinkConfig::silent_acks`] ack timeouts in a row drop it at once.
 //!
+//! # Acknowledgements
+//! A receipt, or a change to a group, is acknowledged only after it is recorded: see `barrier.rs`.
+//! Whoever follows the facts says with [`Link::recorded`] how many of these it has recorded.
+//!
 //! # Retry receipts, also after a restart
 //! A recipient that could not decrypt asks for the message again. The client answers from the
 //! backend: `store_sent_message` is awaited before the stanza leaves (the memory cache in front
@@ -36,6 +40,8 @@
 
 pub mod acks;
 pub mod address;
+pub mod again;
+mod barrier;
 pub mod certificate;
 pub mod classify;
 pub mod client;
@@ -54,6 +60,7 @@ pub mod version;
 pub mod vote;
 
 pub use address::WaAddress;
+pub use again::NotAsked;
 pub use classify::{LaneEffect, RetryPolicy, Verdict};
 pub use client::{Link, LinkConfig, LinkError, LinkParts, Pairing, SENT_MESSAGE_TTL};
 pub use content::{Card, InboundContent, Place};

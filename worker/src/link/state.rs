@@ -12,6 +12,7 @@ use whatsapp_rust::Client;
 use whatsapp_rust::transport::Transport;
 
 use super::acks::Acks;
+use super::barrier::Heard;
 use super::inbound::InboundSink;
 use super::transport::DialObserver;
 use super::{Fact, LinkEnd};
@@ -20,6 +21,7 @@ use super::{Fact, LinkEnd};
 pub(super) struct Core {
     pub(super) clock: SharedClock,
     pub(super) acks: Acks,
+    pub(super) heard: Arc<Heard>,
     facts: mpsc::UnboundedSender<Fact>,
     pub(super) inbound: Arc<dyn InboundSink>,
     client: OnceLock<Weak<Client>>,
@@ -60,6 +62,7 @@ impl Core {
         Self {
             clock,
             acks: Acks::default(),
+            heard: Arc::new(Heard::new()),
             facts,
             inbound,
             client: OnceLock::new(),
@@ -97,6 +100,9 @@ impl Core {
 
     /// Tells a fact. Nobody listening any more is no error: the link is being taken down.
     pub(super) fn tell(&self, fact: Fact) {
+        if fact.is_acknowledged() {
+            self.heard.hear();
+        }
         let _ = self.facts.send(fact);
     }
 

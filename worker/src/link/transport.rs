@@ -8,18 +8,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use http::{HeaderValue, Uri, header::ORIGIN};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio_websockets::{ClientBuilder, Connector, MaybeTlsStream, WebSocketStream};
 use wacore::net::{WHATSAPP_WEB_ORIGIN, WHATSAPP_WEB_WS_URL};
-use wacore::stats::TransportResourceReport;
 use whatsapp_rust::http::{HttpClient, UreqHttpClient};
 use whatsapp_rust::transport::{
     Transport, TransportEvent, TransportFactory, default_tls_connector, from_websocket,
 };
+
+use super::barrier::{Guarded, Heard};
 
 /// How long one dial may take, waiting for its turn included. Below the library's own 20 seconds,
 /// so that it is we who learn of the failure.
@@ -154,32 +154,6 @@ impl Network {
 /// Whether the worker may act for the session at this very moment (law 3).
 pub type MayAct = Arc<dyn Fn() -> bool + Send + Sync>;
 
-/// A connection on which nothing is written once the worker may no longer act: the last look
-/// before the wire. What a frozen worker was about to write when it froze ends here.
-struct Fenced {
-    inner: Arc<dyn Transport>,
-    may_act: MayAct,
-}
-
-#[async_trait]
-impl Transport for Fenced {
-    async fn send(&self, data: Bytes) -> Result<(), anyhow::Error> {
-        anyhow::ensure!(
-            (self.may_act)(),
-            "this worker may no longer act for the session"
-        );
-        self.inner.send(data).await
-    }
-
-    async fn disconnect(&self) {
-        self.inner.disconnect().await;
-    }
-
-    fn resource_report(&self) -> Option<TransportResourceReport> {
-        self.inner.resource_report()
-    }
-}
-
 /// Who is told about a link's dials.
 #[async_trait]
 pub(super) trait DialObserver: Send + Sync {
@@ -198,6 +172,7 @@ pub(super) struct Dialer<O> {
     pub(super) network: Arc<Network>,
     pub(super) observer: Arc<O>,
     pub(super) may_act: MayAct,
+    pub(super) heard: Arc<Heard>,
 }
 
 #[async_trait]
@@ -216,8 +191,8 @@ impl<O: DialObserver + 'static> TransportFactory for Dialer<O> {
         match dial {
             Ok(socket) => {
                 let (inner, events) = from_websocket(socket);
-                let may_act = Arc::clone(&self.may_act);
-                let transport: Arc<dyn Transport> = Arc::new(Fenced { inner, may_act });
+                let (may_act, heard) = (Arc::clone(&self.may_act), Arc::clone(&self.heard));
+                let transport: Arc<dyn Transport> = Arc::new(Guarded::new(inner, may_act, heard));
                 self.observer.dialed(&transport);
                 Ok((transport, events))
             }
@@ -232,38 +207,6 @@ impl<O: DialObserver + 'static> TransportFactory for Dialer<O> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Counts what is written.
-    #[derive(Default)]
-    struct Counter(std::sync::atomic::AtomicU32);
-
-    #[async_trait]
-    impl Transport for Counter {
-        async fn send(&self, _data: Bytes) -> Result<(), anyhow::Error> {
-            self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            Ok(())
-        }
-
-        async fn disconnect(&self) {}
-    }
-
-    #[tokio::test]
-    async fn nothing_is_written_by_a_worker_that_may_not_act() {
-        use std::sync::atomic::{AtomicBool, Ordering};
-        let (inner, right) = (
-            Arc::new(Counter::default()),
-            Arc::new(AtomicBool::new(true)),
-        );
-        let asked = Arc::clone(&right);
-        let fenced = Fenced {
-            inner: Arc::clone(&inner) as _,
-            may_act: Arc::new(move || asked.load(Ordering::Relaxed)),
-        };
-        fenced.send(Bytes::from_static(b"a")).await.unwrap();
-        right.store(false, Ordering::Relaxed);
-        fenced.send(Bytes::from_static(b"b")).await.unwrap_err();
-        assert_eq!(inner.0.load(Ordering::Relaxed), 1);
-    }
 
     #[test]
     fn production_dials_whatsapp_and_nothing_else() {

@@ -19,6 +19,7 @@ use super::facts::Facts;
 use super::farewell::farewell;
 use super::inbound::EventSink;
 use super::observe::{Observer, Seen};
+use super::recall::Told;
 use super::{Ended, Owner, Runtime, groups};
 use crate::engine::{LaneHandle, LaneSpec};
 use crate::keystore::{KeystoreError, RedisKeystore};
@@ -88,8 +89,9 @@ struct Stint<'a> {
     runtime: &'a Arc<Runtime>,
     owner: &'a Owner,
     record: SessionRecord,
-    lane: LaneHandle,
+    lane: Arc<LaneHandle>,
     link: Arc<Link>,
+    facts: Facts,
     /// The device is to be unlinked as soon as the link is up.
     parting: bool,
 }
@@ -125,11 +127,12 @@ async fn stint(
     let Some(permit) = permit else {
         return Ok(Leave::Lost);
     };
-    let (tell, mut facts) = Facts::channel();
+    let (tell, facts) = Facts::channel();
+    let told = Arc::new(Told::new(runtime, owner));
     let parts = LinkParts {
         network: Arc::clone(&runtime.network),
         clock: runtime.clock.clone(),
-        backend: Arc::new(keystore),
+        backend: Arc::new(keystore.recalling(Arc::clone(&told) as _)),
         facts: tell,
         inbound: Arc::new(EventSink::new(runtime, owner)),
         may_act: {
@@ -152,6 +155,7 @@ async fn stint(
             });
         }
     };
+    told.ask_through(&link);
     let lane = runtime.engine.attach(LaneSpec {
         from: owner.of.clone(),
         epoch: owner.epoch,
@@ -160,7 +164,7 @@ async fn stint(
         dispatch: Arc::new(LinkDispatch::new(runtime, owner, Arc::clone(&link))),
     });
     let lane = match lane.await {
-        Ok(lane) => lane,
+        Ok(lane) => Arc::new(lane),
         Err(error) => {
             link.sever();
             return Err(error);
@@ -173,17 +177,11 @@ async fn stint(
         record,
         lane,
         link,
+        facts,
         parting,
     };
-    let leave = stint
-        .watch(&observer, &stale, permit, &mut facts, orders)
-        .await;
-    stint.clean_up(&leave).await;
-    if let Ok(leave) = &leave
-        && *leave != Leave::Lost
-    {
-        observer.rest(&mut facts).await?;
-    }
+    let leave = stint.watch(&observer, &stale, permit, orders).await;
+    stint.clean_up(&observer, &leave).await;
     leave
 }
 
@@ -220,7 +218,6 @@ impl Stint<'_> {
         observer: &Observer<'_>,
         stale: &CancellationToken,
         permit: OwnedSemaphorePermit,
-        facts: &mut Facts,
         orders: &mut mpsc::UnboundedReceiver<Order>,
     ) -> Result<Leave, LaneError> {
         let opened = Instant::now();
@@ -236,24 +233,20 @@ impl Stint<'_> {
                 () = self.lane.stale() => return Ok(Leave::Lost),
                 order = orders.recv() => match order {
                     Some(Order::Look) => {
-                        if let Some(leave) = self.look().await? {
+                        if let Some(leave) = self.look(observer).await? {
                             return Ok(leave);
                         }
                     }
                     Some(Order::Command(command)) => self.obey(*command),
                     Some(Order::HandOver) | None => return Ok(Leave::Release(None)),
                 },
-                fact = facts.next() => {
+                fact = self.facts.next() => {
                     let Some(fact) = fact else { return Ok(Leave::Reopen) };
                     tracing::debug!(session = %self.owner.of.session, ?fact, "fact");
-                    if let Fact::Receipt(first) = fact {
-                        let _turn = self.runtime.recording.acquire().await;
-                        observer.receipts(&facts.receipts(first)).await?;
-                        continue;
-                    }
+                    let Some(fact) = self.record(observer, fact).await? else { continue };
                     permit = None;
                     match observer.observe(fact).await? {
-                        Seen::Up if self.parting => return Ok(self.part().await),
+                        Seen::Up if self.parting => return Ok(self.part(observer).await),
                         Seen::Up => self.lane.open(),
                         Seen::Down => self.lane.hold(),
                         Seen::Nothing => {}
@@ -270,13 +263,56 @@ impl Stint<'_> {
                 },
                 () = sleep(rest), if rest_until.is_some() => return Ok(Leave::Reopen),
                 () = sleep_until(opened + CONNECTING), if permit.is_some() => permit = None,
-                () = sleep_until(opened + PARTING), if self.parting => return Ok(self.part().await),
+                () = sleep_until(opened + PARTING), if self.parting => return Ok(self.part(observer).await),
+            }
+        }
+    }
+
+    /// Records what WhatsApp waits for us to have: a change to a group, or a receipt and those that
+    /// have come after it. Gives back any other fact.
+    async fn record(
+        &mut self,
+        observer: &Observer<'_>,
+        fact: Fact,
+    ) -> Result<Option<Fact>, LaneError> {
+        let recorded = match fact {
+            Fact::Receipt(first) => {
+                let _turn = self.runtime.recording.acquire().await;
+                let receipts = self.facts.receipts(first);
+                observer.receipts(&receipts).await?;
+                receipts.len()
+            }
+            Fact::Group(notice) => {
+                observer.group(&notice).await?;
+                1
+            }
+            other => return Ok(Some(other)),
+        };
+        self.link.recorded(recorded as u64);
+        Ok(None)
+    }
+
+    /// Does something with the link, and records meanwhile what it tells: what is written to
+    /// WhatsApp waits for what was heard before.
+    async fn recording<T>(&mut self, observer: &Observer<'_>, work: impl Future<Output = T>) -> T {
+        tokio::pin!(work);
+        loop {
+            let fact = tokio::select! {
+                done = &mut work => return done,
+                fact = self.facts.next() => fact,
+            };
+            let recorded = match fact {
+                Some(fact) => self.record(observer, fact).await,
+                None => return work.await,
+            };
+            if recorded.is_err() {
+                return work.await;
             }
         }
     }
 
     /// Looks at the record again: a wish, or other limits.
-    async fn look(&mut self) -> Result<Option<Leave>, LaneError> {
+    async fn look(&mut self, observer: &Observer<'_>) -> Result<Option<Leave>, LaneError> {
         let Some(record) = self.runtime.sessions.record(&self.owner.of).await? else {
             return Ok(Some(Leave::Lost));
         };
@@ -293,15 +329,16 @@ impl Stint<'_> {
         let restart = record.restarts != self.record.restarts;
         self.record = record;
         if self.parting && self.link.is_connected() {
-            return Ok(Some(self.part().await));
+            return Ok(Some(self.part(observer).await));
         }
         Ok(restart.then_some(Leave::Reopen))
     }
 
     /// Asks WhatsApp to forget the device, as far as it can be reached.
-    async fn part(&self) -> Leave {
+    async fn part(&mut self, observer: &Observer<'_>) -> Leave {
         self.lane.hold();
-        if let Err(error) = self.link.logout().await {
+        let link = Arc::clone(&self.link);
+        if let Err(error) = self.recording(observer, link.logout()).await {
             tracing::warn!(session = %self.owner.of.session, %error,
                 "WhatsApp could not be told of the logout; the phone may still list the device");
         }
@@ -350,15 +387,19 @@ impl Stint<'_> {
     }
 
     /// Ends what the stint began: in order where it may, at once where it must.
-    async fn clean_up(&self, leave: &Result<Leave, LaneError>) {
+    async fn clean_up(&mut self, observer: &Observer<'_>, leave: &Result<Leave, LaneError>) {
         if matches!(leave, Ok(Leave::Lost) | Err(LaneError::Stale(_))) {
             self.link.sever();
             self.lane.abandon();
             return;
         }
         let limit = Duration::from_millis(self.runtime.config.drain_timeout_ms);
-        self.lane.detach(limit).await;
-        self.link.close().await;
+        let (lane, link) = (Arc::clone(&self.lane), Arc::clone(&self.link));
+        let leaving = async {
+            lane.detach(limit).await;
+            link.close().await;
+        };
+        self.recording(observer, leaving).await;
     }
 }
 

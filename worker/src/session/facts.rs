@@ -27,23 +27,17 @@ impl Facts {
         }
     }
 
-    /// The next fact, if one has come already.
-    pub(super) fn come(&mut self) -> Option<Fact> {
-        self.ahead.take().or_else(|| self.told.try_recv().ok())
-    }
-
     /// The receipts that have come already, from `first` on. Recipients answer in crowds, and one
     /// call for many of them costs little more than one for one. The fact after them is read
     /// ahead.
     pub(super) fn receipts(&mut self, first: ReceiptFact) -> Vec<ReceiptFact> {
         let mut receipts = vec![first];
-        while receipts.len() < RECEIPTS_AT_ONCE {
-            match self.come() {
-                Some(Fact::Receipt(receipt)) => receipts.push(receipt),
-                other => {
-                    self.ahead = other;
-                    break;
-                }
+        while receipts.len() < RECEIPTS_AT_ONCE && self.ahead.is_none() {
+            match self.told.try_recv() {
+                Ok(Fact::Receipt(receipt)) => receipts.push(receipt),
+                Ok(other) => self.ahead = Some(other),
+                // The end of the facts is told by the next look at them.
+                Err(_) => break,
             }
         }
         receipts

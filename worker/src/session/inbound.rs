@@ -126,7 +126,7 @@ fn event(message: &InboundMessage, chosen: Option<Vec<String>>) -> InboundEvent 
         payload["options"] = json!(chosen);
     }
     InboundEvent {
-        identity: format!("{}|{}|{}", message.chat, message.sender, message.id),
+        identity: identity(&message.chat, &message.sender, &message.id),
         kind,
         payload: payload.to_string(),
         id: message.id.clone(),
@@ -159,6 +159,11 @@ fn amendment(message: &InboundMessage) -> Option<Amendment> {
         }),
         _ => None,
     }
+}
+
+/// What a message is told once by.
+pub(super) fn identity(chat: &WaAddress, sender: &WaAddress, id: &str) -> String {
+    format!("{chat}|{sender}|{id}")
 }
 
 fn payload(message: &InboundMessage, target: Option<&String>) -> Value {

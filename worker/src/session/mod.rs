@@ -11,6 +11,7 @@ mod farewell;
 mod groups;
 mod inbound;
 mod observe;
+mod recall;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -10,7 +10,6 @@ use serde_json::json;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::facts::Facts;
 use super::{Owner, Runtime};
 use crate::link::{Fact, GroupChange, GroupNotice, LinkEnd, ReceiptFact, WaAddress};
 
@@ -194,7 +193,7 @@ impl<'a> Observer<'a> {
     }
 
     /// Tells of a change to a group, once however often WhatsApp repeats it.
-    async fn group(&self, notice: &GroupNotice) -> Result<(), LaneError> {
+    pub(super) async fn group(&self, notice: &GroupNotice) -> Result<(), LaneError> {
         let told = InboundEvent {
             identity: notice.identity.clone(),
             kind: match notice.change {
@@ -213,18 +212,6 @@ impl<'a> Observer<'a> {
         })
         .await
         .map(drop)
-    }
-
-    /// Records what of a link that is over nobody has looked at yet and WhatsApp will not repeat.
-    pub(super) async fn rest(&self, facts: &mut Facts) -> Result<(), LaneError> {
-        while let Some(fact) = facts.come() {
-            match fact {
-                Fact::Receipt(first) => self.receipts(&facts.receipts(first)).await?,
-                Fact::Group(notice) => self.group(&notice).await?,
-                _ => {}
-            }
-        }
-        Ok(())
     }
 
     async fn status(

@@ -171,7 +171,7 @@ pub(crate) async fn open(
         url: Some(url.to_owned()),
         ..NetworkConfig::default()
     };
-    let (facts, told) = mpsc::unbounded_channel();
+    let (facts, mut seen) = mpsc::unbounded_channel();
     let parts = LinkParts {
         network: Network::new(&network).unwrap(),
         clock: Arc::new(SystemClock::new()),
@@ -180,8 +180,22 @@ pub(crate) async fn open(
         inbound: Arc::clone(&sink) as _,
         may_act: Arc::new(|| true),
     };
+    let link = Arc::new(Link::open(config, parts).await.unwrap());
+    let (keep, told) = mpsc::unbounded_channel();
+    let recorder = Arc::downgrade(&link);
+    tokio::spawn(async move {
+        while let Some(fact) = seen.recv().await {
+            let acknowledged = fact.is_acknowledged();
+            let _ = keep.send(fact);
+            if let Some(link) = recorder.upgrade()
+                && acknowledged
+            {
+                link.recorded(1);
+            }
+        }
+    });
     Linked {
-        link: Arc::new(Link::open(config, parts).await.unwrap()),
+        link,
         told,
         backend,
         sink,

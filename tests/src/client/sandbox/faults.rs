@@ -55,6 +55,13 @@ impl Fault {
         Self(json!({ "match": {}, "action": "replay", "count": count }))
     }
 
+    /// Does not hear that the next `count` messages were received before the recipient's devices
+    /// have connected anew and got them again.
+    #[must_use]
+    pub fn unconfirmed(count: u32) -> Self {
+        Self(json!({ "match": {}, "action": "unconfirmed", "count": count }))
+    }
+
     /// Only messages of this sender.
     #[must_use]
     pub fn of(mut self, phone: &str) -> Self {

@@ -214,6 +214,19 @@ fn a_released_send_rests_unless_the_lane_is_opened() {
 }
 
 #[test]
+fn what_is_opened_during_a_call_looks_again_after_it() {
+    let mut lane = lane(0);
+    let ids = fly(&mut lane, 1);
+    lane.hold();
+    lane.conclude(&ids[0], Verdict::released(), NOW, 500);
+    let release = call(lane.step(NOW, 64, 64, false));
+    lane.open();
+    // It was asked while the lane was closed: that it saw nothing to claim says nothing.
+    lane.took_turn(&release, &turn(&lane, 0, 0), NOW, SWEEP);
+    assert_eq!(most(&call(lane.step(NOW, 64, 64, false))), Some(64));
+}
+
+#[test]
 fn a_pause_is_told_before_anything_else_and_kept() {
     let mut lane = lane(0);
     let ids = fly(&mut lane, 1);

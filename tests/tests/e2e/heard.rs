@@ -1,0 +1,84 @@
+//! What peers write and confirm, when a worker dies before it has told of it.
+
+use anyhow::{Context, Result};
+use gateway_tests::client::{Event, Fault, SendRequest, eventually};
+use gateway_tests::world::World;
+
+/// A worker stored that it has decrypted a message and died before it told of it. The library takes
+/// what comes again for a duplicate: the worker must look whether it was told, and ask for it again.
+#[tokio::test]
+async fn a_message_decrypted_and_never_told_is_asked_for_again() -> Result<()> {
+    World::builder()
+        .run(async |world| {
+            let session = world.pair_session().await?;
+            let peer = world.create_peer().await?;
+            let events = world.api(0).events().await?;
+            let sandbox = world.sandbox();
+            let says =
+                |event: &Event, text: &str| event.kind() == "message" && event.text("text") == text;
+            sandbox.fault(Fault::unconfirmed(2)).await?;
+            for text in ["told", "untold"] {
+                sandbox.send_text(&peer.phone, &session.phone, text).await?;
+                events.wait_for(text, |event| says(event, text)).await?;
+            }
+            world.workers[0].program.kill9().await?;
+            // As if it had died between the two: the ratchet has passed it, and nobody knows it.
+            let keys: Vec<String> = world.redis.ask("KEYS *:s:*:in").await?;
+            let [memory] = keys.as_slice() else {
+                anyhow::bail!("not one memory of what was told: {keys:?}");
+            };
+            let told: Vec<String> = world.redis.ask(&format!("ZRANGE {memory} 0 -1")).await?;
+            let untold = told.last().context("it was told")?;
+            let _: u8 = world.redis.ask(&format!("ZREM {memory} {untold}")).await?;
+            world.workers[0].restart().await?;
+
+            eventually("it is told again", async || {
+                let seen = events.seen();
+                let times = seen.iter().filter(|event| says(event, "untold")).count();
+                Ok((times == 2).then_some(()))
+            })
+            .await?;
+            sandbox
+                .send_text(&peer.phone, &session.phone, "after")
+                .await?;
+            events
+                .wait_for("after", |event| says(event, "after"))
+                .await?;
+            let seen = events.seen();
+            let told = seen.iter().filter(|event| says(event, "told")).count();
+            assert_eq!(told, 1, "what was told is not asked for");
+            Ok(())
+        })
+        .await
+}
+
+/// A worker has heard a receipt and dies before it is in Redis: WhatsApp was not told that it has
+/// it, and brings it again.
+#[tokio::test]
+async fn a_receipt_heard_and_never_recorded_comes_again() -> Result<()> {
+    World::builder()
+        .worker_env("GATEWAY_LOG__FILTER", "info,gateway_worker=debug")
+        .run(async |world| {
+            let session = world.pair_session().await?;
+            let peer = world.create_peer().await?;
+            let events = world.api(0).events().await?;
+            let send = SendRequest::text(&peer.phone, "read me").asynchronous();
+            let answer = world.api(0).send(&session.id, &send).await?.expect(202)?;
+            let (outbox, message) = (answer.text("outboxId")?, answer.text("waMessageId")?);
+            events.wait_for_status(&outbox, "delivered").await?;
+
+            world.redis.program().freeze()?;
+            world.sandbox().read(&peer.phone, &message).await?;
+            eventually("the worker hears of it", async || {
+                let log = std::fs::read_to_string(world.workers[0].program.launch().log_file())?;
+                Ok(log.contains("Receipt(Read").then_some(()))
+            })
+            .await?;
+            world.workers[0].program.kill9().await?;
+            world.redis.program().thaw()?;
+            world.workers[0].restart().await?;
+            events.wait_for_status(&outbox, "read").await?;
+            Ok(())
+        })
+        .await
+}
