@@ -13,8 +13,7 @@ STACK := target/$(PROFILE)/gateway-stack
 # is built alone, by `make release`.
 BUILD := $(CARGO) build --workspace --bins
 
-# What `make bench` measures. PART=accept, sends, latency, memory, lane, crowd or scale measures only that.
-BENCHED := -p gateway-api -p gateway-worker-sandbox -p wa-sandbox -p gateway-bench
+# PART=accept, sends, latency, memory, lane, crowd or scale measures only that.
 
 # The build script of waproto 0.7 writes a file that it also asks cargo to watch, so the next cargo
 # would take it for changed and build the crate, and all that depends on it, once more.
@@ -94,7 +93,7 @@ build-test:
 
 .PHONY: bench
 bench: redis ## Measure against the plain thing, side by side, into .run/bench.json (BENCH_QUICK=1: short)
-	$(CARGO) build --release $(BENCHED) --bins
+	$(BUILD) --release
 	$(SETTLE)
 	@target/release/gateway-bench $(or $(PART),all)
 

@@ -34,7 +34,7 @@ pub struct Membership {
     registry: Registry,
     clock: Arc<SystemClock>,
     rhythm: Rhythm,
-    capacity: u32,
+    capacity: Arc<AtomicU32>,
     started_at: Millis,
     sessions: Arc<AtomicU32>,
 }
@@ -56,7 +56,7 @@ impl Membership {
                     registry: registry.clone(),
                     clock: Arc::clone(&clock),
                     rhythm,
-                    capacity,
+                    capacity: Arc::new(AtomicU32::new(capacity)),
                     started_at: clock.now(),
                     sessions: Arc::default(),
                 };
@@ -84,7 +84,7 @@ impl Membership {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             host: format!("{}:{}", hostname(), std::process::id()),
             sessions: self.sessions.load(Ordering::Relaxed),
-            capacity: self.capacity,
+            capacity: self.capacity.load(Ordering::Relaxed),
             started_at: self.started_at,
             heartbeat_at: self.clock.now(),
         }
@@ -96,6 +96,15 @@ impl Membership {
             u32::try_from(sessions).unwrap_or(u32::MAX),
             Ordering::Relaxed,
         );
+    }
+
+    /// Tells the others that this worker leaves: from now on its share is nothing, and theirs is
+    /// larger by what it gives up. Its next heartbeat says it again where this one fails.
+    pub async fn drain(&self) {
+        self.capacity.store(0, Ordering::Relaxed);
+        if let Err(error) = self.registry.heartbeat(&self.info(), false).await {
+            tracing::warn!(worker = %self.id, %error, "could not say yet that it leaves");
+        }
     }
 
     fn extend(&self, sent: Instant) {

@@ -4,10 +4,11 @@
 //!  heartbeat ──▶ liveness ──(expired | buried)──▶ fenced: every session is dropped at once
 //!  control channel, tick ──▶ bury the silent ─▶ take free sessions up to the share
 //!                                             ─▶ give surplus back, gently
-//!  SIGTERM ──▶ every session drains and is released; the successor connects within a second
+//!  SIGTERM ──▶ a few sessions at a time drain and are released; the successor connects them
 //! ```
 
 mod commands;
+mod hand_over;
 mod liveness;
 mod membership;
 mod share;
@@ -18,17 +19,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use gateway_shared::clock::{Clock, SystemClock};
+use gateway_shared::clock::{Clock, Millis, SystemClock};
 use gateway_shared::command::CommandError;
 use gateway_shared::domain::WorkerId;
 use gateway_shared::lane::{Epoch, SessionRef};
 use gateway_shared::redis::subscription::{Heard, listen};
 use gateway_shared::redis::{RedisConfig, RedisFailure, Store};
-use gateway_shared::registry::Registry;
+use gateway_shared::registry::{Registry, WorkerInfo};
 use gateway_shared::session::{Acquired, Sessions, parse_member};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 pub use commands::PendingCommand;
@@ -37,10 +38,13 @@ pub use membership::{Membership, Rhythm};
 pub use share::{Standing, standing};
 
 use crate::session::{Ended, Owner, Runtime};
+use hand_over::HandOver;
 use sweep::Sweeper;
 
 /// How many sessions are acquired at a time.
 const ACQUIRE_CONCURRENCY: usize = 32;
+/// How long after a worker's silence has become too long it is looked for.
+const JUST_AFTER: Duration = Duration::from_millis(5);
 /// Time between two looks for what the hints missed.
 const SWEEP: Duration = Duration::from_secs(30);
 
@@ -141,7 +145,9 @@ impl Pool {
         let mut tasks: JoinSet<(SessionRef, Ended)> = JoinSet::new();
         let mut tick = tokio::time::interval(self.runtime.heartbeat());
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut draining = false;
+        // When the next worker falls silent for too long, if nothing is heard of it.
+        let mut silence = None;
+        let mut leaving: Option<HandOver> = None;
         loop {
             let mut balance = false;
             tokio::select! {
@@ -151,17 +157,18 @@ impl Pool {
                     let owned = owned.into_iter().map(|(of, owned)| (of, owned.epoch));
                     return PoolEnd::Fenced(owned.collect());
                 }
-                () = shutdown.cancelled(), if !draining => {
-                    draining = true;
+                () = shutdown.cancelled(), if leaving.is_none() => {
                     tracing::info!(sessions = owned.len(), "draining");
-                    for session in owned.values() {
-                        let _ = session.tell.send(Order::HandOver);
-                    }
+                    leaving = Some(self.leave(&owned).await);
                 }
+                () = settled(&mut leaving) => {}
                 Some(ended) = tasks.join_next() => match ended {
                     Ok((of, ended)) => {
                         tracing::debug!(session = %of.session, ?ended, "session task ended");
                         let gone = owned.remove(&of);
+                        if let Some(leaving) = &mut leaving {
+                            leaving.let_go(of.clone());
+                        }
                         if let (Some(gone), Ended::Lost) = (gone, ended) {
                             self.tell_survival(of, gone.epoch);
                         }
@@ -185,14 +192,19 @@ impl Pool {
                     route(&owned, &self.runtime.store, &message).await;
                 }
                 _ = tick.tick() => balance = true,
+                () = until(silence) => balance = true,
             }
-            if draining {
+            if let Some(leaving) = &mut leaving {
                 if owned.is_empty() {
                     return PoolEnd::Shutdown;
                 }
+                for session in leaving.next().iter().filter_map(|of| owned.get(of)) {
+                    let _ = session.tell.send(Order::HandOver);
+                }
             } else if balance {
                 match self.balance(&owned, &mut doubtful).await {
-                    Ok(taken) => {
+                    Ok((taken, workers)) => {
+                        silence = self.next_silence(&workers);
                         for owner in taken {
                             let of = owner.of.clone();
                             let (tell, orders) = mpsc::unbounded_channel();
@@ -209,6 +221,29 @@ impl Pool {
         }
     }
 
+    /// Begins to leave: says so, and gives everything up.
+    async fn leave(&self, owned: &HashMap<SessionRef, Owned>) -> HandOver {
+        self.member.drain().await;
+        let workers = self.registry.workers().await.unwrap_or_default();
+        let others = workers.iter().any(|other| other.capacity > 0);
+        HandOver::new(
+            self.member.id.clone(),
+            self.sessions.clone(),
+            owned.keys().cloned().collect(),
+            others,
+        )
+    }
+
+    /// When the next of the other workers is to be buried, if it stays silent.
+    fn next_silence(&self, workers: &[WorkerInfo]) -> Option<Instant> {
+        let liveness = Millis::try_from(self.runtime.liveness_ms()).unwrap_or(Millis::MAX);
+        let others = workers.iter().filter(|other| other.id != self.member.id);
+        let last = others.map(|other| other.heartbeat_at).min()?;
+        let left = last.saturating_add(liveness) - self.clock.now();
+        let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));
+        Some(Instant::now() + left + JUST_AFTER)
+    }
+
     /// Says that what this worker had in flight for a session that it lost did not kill it.
     fn tell_survival(&self, of: SessionRef, epoch: Epoch) {
         let lanes = self.runtime.lanes();
@@ -219,13 +254,14 @@ impl Pool {
         });
     }
 
-    /// Buries the silent, takes free sessions up to the share, asks for surplus to be given back.
+    /// Buries the silent, takes free sessions up to the share, asks for surplus to be given back;
+    /// tells what was taken, and who else there is.
     /// `doubtful` are those whose acquisition got no answer; they are tried again.
     async fn balance(
         &self,
         owned: &HashMap<SessionRef, Owned>,
         doubtful: &mut HashSet<SessionRef>,
-    ) -> Result<Vec<Owner>, RedisFailure> {
+    ) -> Result<(Vec<Owner>, Vec<WorkerInfo>), RedisFailure> {
         let liveness = self.runtime.liveness_ms();
         for buried in self.registry.bury(self.clock.now(), liveness).await? {
             tracing::warn!(worker = %buried, "buried a silent worker; its sessions are free");
@@ -257,7 +293,7 @@ impl Pool {
                 }
             }
         }
-        Ok(taken)
+        Ok((taken, workers))
     }
 
     async fn try_take(&self, of: &SessionRef) -> Result<Option<Owner>, RedisFailure> {
@@ -287,6 +323,20 @@ impl Pool {
             })),
             Acquired::Held(_) | Acquired::Unwanted | Acquired::Gone => Ok(None),
         }
+    }
+}
+
+async fn settled(leaving: &mut Option<HandOver>) {
+    match leaving {
+        Some(leaving) => leaving.settled().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
     }
 }
 
