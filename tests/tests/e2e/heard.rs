@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use gateway_tests::client::{Event, Fault, SendRequest, eventually};
 use gateway_tests::world::World;
+use serde_json::json;
 
 /// A worker stored that it has decrypted a message and died before it told of it. The library takes
 /// what comes again for a duplicate: the worker must look whether it was told, and ask for it again.
@@ -78,6 +79,49 @@ async fn a_receipt_heard_and_never_recorded_comes_again() -> Result<()> {
             world.redis.program().thaw()?;
             world.workers[0].restart().await?;
             events.wait_for_status(&outbox, "read").await?;
+            Ok(())
+        })
+        .await
+}
+
+/// The same of a change to a group.
+#[tokio::test]
+async fn a_change_to_a_group_heard_and_never_recorded_comes_again() -> Result<()> {
+    World::builder()
+        .worker_env("GATEWAY_LOG__FILTER", "info,gateway_worker=debug")
+        .run(async |world| {
+            let session = world.pair_session().await?;
+            let peer = world.create_peer().await?;
+            let events = world.api(0).events().await?;
+            let sandbox = world.sandbox();
+            let group = json!({
+                "subject": "Walks", "creator": peer.phone, "members": [session.phone],
+            });
+            let group = sandbox.create_group(&group).await?;
+            let jid = group["jid"].as_str().context("no JID")?;
+            let tells = |event: &Event, change: &str| {
+                event.kind() == "group.update" && event.text("change") == change
+            };
+            events
+                .wait_for("the group", |event| tells(event, "create"))
+                .await?;
+
+            world.redis.program().freeze()?;
+            let subject = json!({ "subject": "Runs" });
+            sandbox.change_group(jid, &subject).await?;
+            eventually("the worker hears of it", async || {
+                let log = std::fs::read_to_string(world.workers[0].program.launch().log_file())?;
+                Ok(log.contains("Group(subject").then_some(()))
+            })
+            .await?;
+            world.workers[0].program.kill9().await?;
+            world.redis.program().thaw()?;
+            world.workers[0].restart().await?;
+            let told = events.wait_for("the subject", |event| tells(event, "subject"));
+            assert_eq!(told.await?.text("subject"), "Runs");
+            let seen = events.seen();
+            let times = seen.iter().filter(|event| tells(event, "create")).count();
+            assert_eq!(times, 1, "what was told is not told again");
             Ok(())
         })
         .await

@@ -163,9 +163,8 @@ impl EventHandler for Core {
                     self.final_fact(fact, LinkEnd::Refused);
                 }
             }
-            // WhatsApp has its ack as soon as this returns: what is told here is kept in memory until
-            // it is in Redis, and a crash before that loses it. The library looks at notifications
-            // side by side, so those that come together are told in any order.
+            // The library looks at notifications side by side: those that come together are told in
+            // any order.
             Event::GroupUpdate(update) => {
                 self.tell(Fact::Group(Box::new(GroupNotice::from_library(update))));
             }

@@ -4,27 +4,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gateway_shared::clock::Millis;
-use gateway_shared::command::{Command, CommandError, CommandRequest};
 use gateway_shared::domain::SessionStatus;
 use gateway_shared::lane::LaneError;
 use gateway_shared::session::{Desired, SessionRecord};
 use rand::RngExt;
-use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use super::commands::obey;
 use super::dispatch::LinkDispatch;
 use super::facts::Facts;
 use super::farewell::farewell;
 use super::inbound::EventSink;
 use super::observe::{Observer, Seen};
 use super::recall::Told;
-use super::{Ended, Owner, Runtime, groups};
+use super::{Ended, Owner, Runtime};
 use crate::engine::{LaneHandle, LaneSpec};
 use crate::keystore::{KeystoreError, RedisKeystore};
-use crate::link::{Fact, Link, LinkParts, PairingFailure};
-use crate::pool::{Order, PendingCommand};
+use crate::link::{Fact, Link, LinkParts};
+use crate::pool::Order;
 
 /// Pause before a step that Redis did not take is tried again.
 const AGAIN: Duration = Duration::from_millis(250);
@@ -237,7 +236,7 @@ impl Stint<'_> {
                             return Ok(leave);
                         }
                     }
-                    Some(Order::Command(command)) => self.obey(*command),
+                    Some(Order::Command(command)) => obey(self.runtime, &self.link, *command),
                     Some(Order::HandOver) | None => return Ok(Leave::Release(None)),
                 },
                 fact = self.facts.next() => {
@@ -349,43 +348,6 @@ impl Stint<'_> {
         }
     }
 
-    /// Does what a command asks, beside everything else, and answers it.
-    fn obey(&self, command: PendingCommand) {
-        let link = Arc::clone(&self.link);
-        let left = command.request.deadline - self.runtime.now();
-        let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));
-        // Whoever asked has given up by then, and may ask again.
-        let late = |command: &PendingCommand| {
-            let CommandRequest {
-                session,
-                request_id,
-                command,
-                ..
-            } = &command.request;
-            tracing::warn!(%session, %request_id, command = command.name(),
-                "a command was not done in time");
-        };
-        if left.is_zero() {
-            return late(&command);
-        }
-        tokio::spawn(async move {
-            let done = async {
-                match &command.request.command {
-                    Command::PairingCode { phone } => link
-                        .pairing_code(phone)
-                        .await
-                        .map(|code| json!({ "code": code.as_str() }))
-                        .map_err(|error| refusal(&error)),
-                    Command::Group(command) => groups::obey(&link, command).await,
-                }
-            };
-            match timeout(left, done).await {
-                Ok(outcome) => command.answer(outcome).await,
-                Err(_) => late(&command),
-            }
-        });
-    }
-
     /// Ends what the stint began: in order where it may, at once where it must.
     async fn clean_up(&mut self, observer: &Observer<'_>, leave: &Result<Leave, LaneError>) {
         if matches!(leave, Ok(Leave::Lost) | Err(LaneError::Stale(_))) {
@@ -400,18 +362,5 @@ impl Stint<'_> {
             link.close().await;
         };
         self.recording(observer, leaving).await;
-    }
-}
-
-fn refusal(error: &PairingFailure) -> CommandError {
-    let code = match error {
-        PairingFailure::AlreadyPaired => "already_paired",
-        PairingFailure::NotConnected(_) => "session_not_connected",
-        PairingFailure::Refused(_) => "refused",
-    };
-    CommandError {
-        code: code.to_owned(),
-        message: error.to_string(),
-        wa_code: None,
     }
 }

@@ -5,6 +5,7 @@
 //! otherwise; what the link observes is reported under the owner's epoch.
 
 mod actor;
+mod commands;
 mod dispatch;
 mod facts;
 mod farewell;
