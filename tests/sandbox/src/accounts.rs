@@ -1,7 +1,7 @@
 //! Accounts: a phone number, its LID, its phone and its linked companions.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use rand::RngExt as _;
@@ -45,6 +45,8 @@ pub(crate) struct Account {
     lid_addressing: AtomicBool,
     /// What the next logins are refused with, and how many of them.
     refusal: Mutex<Option<(Refusal, u64)>>,
+    /// The code for who would add it to a group; 0 when anybody may.
+    group_adds: AtomicU16,
 }
 
 #[derive(Debug)]
@@ -192,6 +194,7 @@ impl Account {
             watchers: Mutex::default(),
             lid_addressing: AtomicBool::new(false),
             refusal: Mutex::default(),
+            group_adds: AtomicU16::new(0),
         })
     }
 
@@ -245,6 +248,17 @@ impl Account {
             *planned = Some((refusal.clone(), count - 1));
         }
         Some(refusal)
+    }
+
+    /// Says what those are told who would add it to a group; 0 lets anybody.
+    pub(crate) fn refuse_groups(&self, code: u16) {
+        self.group_adds.store(code, Ordering::Relaxed);
+    }
+
+    /// What those are told who would add it to a group, if they may not.
+    pub(crate) fn refuses_groups(&self) -> Option<u16> {
+        let code = self.group_adds.load(Ordering::Relaxed);
+        (code != 0).then_some(code)
     }
 
     /// The number that the next companion will have. Numbers are never reused.

@@ -10,6 +10,7 @@ mod crash;
 mod events;
 mod group_events;
 mod group_invites;
+mod group_refusals;
 mod groups;
 mod heard;
 mod holds;

@@ -110,6 +110,23 @@ pub(super) async fn refuse(
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct GroupAdds {
+    /// 403 by its privacy settings, 408 left lately, …; 0 lets anybody.
+    code: u16,
+}
+
+/// Lets nobody add an account to groups.
+pub(super) async fn group_adds(
+    State(world): Shared,
+    Path(phone): Path<String>,
+    Body(adds): Body<GroupAdds>,
+) -> Answer {
+    account(&world, &phone)?.refuse_groups(adds.code);
+    Ok(Json(json!({ "code": adds.code })))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct StreamError {
     /// 503 going down, 429 too fast, 515 restart, 401 logged out, …
     code: u16,

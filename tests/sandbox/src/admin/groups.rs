@@ -104,6 +104,8 @@ pub(super) struct Changed {
     approval: Option<bool>,
     /// How many may be in it. Nobody is told.
     most_members: Option<usize>,
+    /// The codes that the next who would change something get instead, one each; 0 lets one pass.
+    refuse: Option<Vec<u16>>,
 }
 
 /// Somebody changes what the group says about itself.
@@ -120,6 +122,9 @@ pub(super) async fn change(
     });
     if let Some(most) = changed.most_members {
         group.limit_members(most);
+    }
+    if let Some(codes) = changed.refuse {
+        group.refuse(codes);
     }
     let updates = [
         changed.subject.map(Update::Subject),

@@ -54,6 +54,10 @@ fn router(world: Arc<World>) -> Router {
         .route("/admin/accounts/{phone}/freeze", post(accounts::freeze))
         .route("/admin/accounts/{phone}/refuse", post(accounts::refuse))
         .route(
+            "/admin/accounts/{phone}/group-adds",
+            post(accounts::group_adds),
+        )
+        .route(
             "/admin/accounts/{phone}/stream-error",
             post(accounts::stream_error),
         )

@@ -1,6 +1,6 @@
 //! What people do to groups. Whoever is concerned is told.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use wacore_binary::Server;
@@ -92,12 +92,13 @@ pub(crate) fn create(
         approval: false,
         asking: Vec::new(),
         most_members: None,
+        refusals: VecDeque::new(),
         invite: Invite::new(),
         spent: HashSet::new(),
         banned: HashSet::new(),
     };
     for account in others {
-        if state.member(account).is_none() {
+        if state.member(account).is_none() && account.refuses_groups().is_none() {
             state.members.push(Member {
                 account: Arc::clone(account),
                 role: Role::Member,
@@ -200,6 +201,9 @@ fn apply(state: &mut State, change: MemberChange, account: &Arc<Account>) -> Res
         (MemberChange::Add, Some(_)) => Err(CONFLICT),
         (MemberChange::Add, None) if state.is_full() => Err(FULL),
         (MemberChange::Add, None) => {
+            if let Some(code) = account.refuses_groups() {
+                return Err(code);
+            }
             let member = Member {
                 account: Arc::clone(account),
                 role: Role::Member,

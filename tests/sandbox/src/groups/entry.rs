@@ -19,6 +19,8 @@ pub(crate) enum NotJoined {
     Banned,
     /// Nobody else gets in.
     Full,
+    /// Refused by plan, with this code.
+    Refused(u16),
 }
 
 /// Where an invite has led somebody.
@@ -55,6 +57,9 @@ pub(crate) fn join(
     account: &Arc<Account>,
 ) -> Result<Joined, NotJoined> {
     let group = invited(world, code)?;
+    if let Some(code) = group.refuses() {
+        return Err(NotJoined::Refused(code));
+    }
     let member = Member {
         account: Arc::clone(account),
         role: Role::Member,

@@ -1,6 +1,6 @@
 //! Groups: who is in them, what they are called, and how one gets in.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use rand::RngExt as _;
@@ -57,6 +57,8 @@ struct State {
     asking: Vec<Arc<Account>>,
     /// How many may be in it; nobody has said when there is none.
     most_members: Option<usize>,
+    /// What the next who would change something are told instead.
+    refusals: VecDeque<u16>,
     invite: Invite,
     /// Invites that were good once.
     spent: HashSet<String>,
@@ -234,6 +236,16 @@ impl Group {
     /// Lets no more than so many in. Whoever is in stays.
     pub(crate) fn limit_members(&self, most: usize) {
         self.state().most_members = Some(most);
+    }
+
+    /// Refuses the next who would change something, each with the next of these codes; 0 is none.
+    pub(crate) fn refuse(&self, codes: Vec<u16>) {
+        self.state().refusals = codes.into();
+    }
+
+    /// Whether this change is refused.
+    pub(crate) fn refuses(&self) -> Option<u16> {
+        self.state().refusals.pop_front().filter(|code| *code != 0)
     }
 
     /// Whoever made it.

@@ -88,6 +88,7 @@ fn of_the_server(session: &Session, child: &NodeRef<'_>, set: bool) -> Answer {
                 Err(NotJoined::Gone) => Answer::Error(410, "gone"),
                 Err(NotJoined::Member) => CONFLICT,
                 Err(NotJoined::Banned) => Answer::Error(405, "not-allowed"),
+                Err(NotJoined::Refused(code)) => Answer::Error(code, "refused"),
                 Err(NotJoined::Full) => Answer::Error(419, "resource-limit"),
             }
         }
@@ -162,6 +163,9 @@ impl Asked<'_> {
     }
 
     fn set(&self, child: &NodeRef<'_>) -> Answer {
+        if let Some(code) = self.group.refuses() {
+            return Answer::Error(code, "refused");
+        }
         if let Some(change) = MemberChange::parse(&child.tag) {
             return self.change_members(change, child);
         }

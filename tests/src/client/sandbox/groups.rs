@@ -29,7 +29,7 @@ impl SandboxAdmin {
     }
 
     /// Changes what a group says about itself: `subject`, `description`, `announce`, `locked`,
-    /// `approval` and `mostMembers`, and `by` whom, if not by its creator.
+    /// `approval`, `mostMembers` and what else the README of the sandbox tells, and `by` whom, if not by its creator.
     ///
     /// # Errors
     /// When there is no such group.
@@ -47,6 +47,17 @@ impl SandboxAdmin {
     pub async fn change_members(&self, jid: &str, action: &str, phones: &[&str]) -> Result<()> {
         let path = format!("/admin/groups/{jid}/members");
         let body = json!({ "action": action, "members": phones });
+        self.call(Method::POST, &path, Some(&body)).await?;
+        Ok(())
+    }
+
+    /// Lets nobody add somebody to groups: whoever would is told this code; 0 lets anybody.
+    ///
+    /// # Errors
+    /// When there is no such account.
+    pub async fn refuse_groups(&self, phone: &str, code: u16) -> Result<()> {
+        let path = format!("/admin/accounts/{phone}/group-adds");
+        let body = json!({ "code": code });
         self.call(Method::POST, &path, Some(&body)).await?;
         Ok(())
     }
