@@ -102,13 +102,21 @@ impl fmt::Display for Jid {
     }
 }
 
-/// Addresses are personal data: logs show the kind and the last two characters only.
 impl fmt::Debug for Jid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (user, server) = self.0.split_once('@').unwrap_or((&self.0, ""));
-        let tail = user.get(user.len().saturating_sub(2)..).unwrap_or_default();
-        write!(f, "…{tail}@{server}")
+        hint_at(&self.0, f)
     }
+}
+
+/// Writes an address as logs may show it: its kind and its last two characters, since addresses are
+/// personal data.
+///
+/// # Errors
+/// Those of the formatter.
+pub fn hint_at(address: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let (user, server) = address.split_once('@').unwrap_or((address, ""));
+    let tail = user.get(user.len().saturating_sub(2)..).unwrap_or_default();
+    write!(f, "…{tail}@{server}")
 }
 
 #[cfg(test)]

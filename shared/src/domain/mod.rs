@@ -16,7 +16,7 @@ pub use id::{
     ApiKeyId, EventId, InstallationId, InstanceId, InvalidId, OrganizationId, OutboxId, SessionId,
     WorkerId,
 };
-pub use jid::{InvalidJid, Jid};
+pub use jid::{InvalidJid, Jid, hint_at};
 pub use known::KnownMessage;
 pub use session::{
     DEFAULT_RATE_PER_HOUR, DEFAULT_RATE_PER_MIN, Limits, Session, SessionStatus,

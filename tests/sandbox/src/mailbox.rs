@@ -79,6 +79,12 @@ struct Line {
     flow: Flow,
 }
 
+impl Line {
+    fn is(&self, link: &Link) -> bool {
+        self.link.id() == link.id()
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Flow {
     Waiting,
@@ -200,11 +206,7 @@ impl Mailbox {
                 .attr("appdata", 0)
                 .build(),
         ));
-        let Some(line) = state
-            .line
-            .as_mut()
-            .filter(|line| line.link.id() == link.id())
-        else {
+        let Some(line) = state.line.as_mut().filter(|line| line.is(link)) else {
             return;
         };
         if total > 0 {
@@ -221,11 +223,7 @@ impl Mailbox {
     /// however long the queue is.
     pub(crate) fn flush(&self, link: &Link) {
         let state = &mut *self.lock();
-        let Some(line) = state
-            .line
-            .as_mut()
-            .filter(|line| line.link.id() == link.id())
-        else {
+        let Some(line) = state.line.as_mut().filter(|line| line.is(link)) else {
             return;
         };
         if line.flow != Flow::Previewed {

@@ -1,22 +1,23 @@
 //! One lane as its owner sees it: what it may do next. No Redis and no tasks in here.
 
+mod made;
 mod step;
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashSet;
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use gateway_shared::clock::Millis;
 use gateway_shared::domain::{Limits, OutboxId};
 use gateway_shared::lane::{
-    Budget, Claim, Epoch, RateState, Recovered, Scope, SessionRef, Settled, Settlement, Turn,
+    Budget, Claim, Epoch, Recovered, Scope, SessionRef, Settled, Settlement, Turn,
 };
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+pub(super) use made::Made;
 pub(super) use step::{Call, Step};
 
 use super::dispatch::{Dispatch, LanePause, Verdict};
@@ -83,52 +84,7 @@ pub(super) struct Lane {
     pub(super) crowded: bool,
 }
 
-/// What a lane is made of.
-pub(super) struct Made {
-    pub(super) from: SessionRef,
-    pub(super) epoch: Epoch,
-    pub(super) limits: Limits,
-    pub(super) rate: RateState,
-    pub(super) dispatch: Arc<dyn Dispatch>,
-    pub(super) lost: CancellationToken,
-    pub(super) quiet: watch::Sender<bool>,
-}
-
 impl Lane {
-    /// A held lane of which nothing is in flight.
-    pub(super) fn new(made: Made) -> Self {
-        Self {
-            halt: made.lost.child_token(),
-            stale: CancellationToken::new(),
-            budget: Budget::new(made.limits, made.rate),
-            from: made.from,
-            epoch: made.epoch,
-            dispatch: made.dispatch,
-            quiet: made.quiet,
-            limits: made.limits,
-            open: false,
-            leaving: false,
-            hungry: true,
-            woken: false,
-            lost_claims: false,
-            busy: HashSet::new(),
-            verdicts: Vec::new(),
-            pauses: Vec::new(),
-            held_until: 0,
-            calling: false,
-            failures: 0,
-            again_at: 0,
-            paused_until: 0,
-            throttled_until: 0,
-            released_until: 0,
-            due: 0,
-            sweep_at: Millis::MAX,
-            timer: Millis::MAX,
-            listed: false,
-            crowded: false,
-        }
-    }
-
     /// How many sends are claimed and not settled.
     pub(super) fn in_flight(&self) -> usize {
         self.busy.len()
@@ -394,16 +350,5 @@ impl Lane {
                 .filter(|s| self.busy.contains(&s.id));
             self.verdicts.splice(0..0, known.collect::<Vec<_>>());
         }
-    }
-}
-
-impl fmt::Debug for Lane {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lane")
-            .field("session", &self.from.session)
-            .field("epoch", &self.epoch)
-            .field("open", &self.open)
-            .field("busy", &self.busy.len())
-            .finish_non_exhaustive()
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use gateway_shared::domain::hint_at;
 use serde::Serialize;
 use wacore_binary::Jid;
 
@@ -56,12 +57,9 @@ impl fmt::Display for WaAddress {
     }
 }
 
-/// Addresses are personal data: logs show the kind and the last two characters only.
 impl fmt::Debug for WaAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (user, server) = self.0.split_once('@').unwrap_or((&self.0, ""));
-        let tail = user.get(user.len().saturating_sub(2)..).unwrap_or_default();
-        write!(f, "…{tail}@{server}")
+        hint_at(&self.0, f)
     }
 }
 

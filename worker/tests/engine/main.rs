@@ -2,5 +2,6 @@
 
 mod world;
 
+mod ending;
 mod faults;
 mod flow;

@@ -3,7 +3,7 @@
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use gateway_shared::domain::{Content, MessageContext, OrganizationId, SendFailure, SessionId};
-use gateway_shared::lane::{Attempt, ClaimedSend, Mode};
+use gateway_shared::lane::{Attempt, ClaimedSend, Mode, RateState};
 
 use super::*;
 
