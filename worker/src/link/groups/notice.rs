@@ -87,6 +87,11 @@ impl Person {
         }
     }
 
+    /// Whether these are the same. The number is not always told.
+    fn is(&self, other: &Self) -> bool {
+        self.jid == other.jid || (self.lid.is_some() && self.lid == other.lid)
+    }
+
     fn of(info: &GroupParticipantInfo) -> Self {
         Self::named(&info.jid, info.phone_number.as_ref(), info.lid.as_ref())
     }
@@ -181,7 +186,7 @@ fn moved(
     by: Option<&Person>,
 ) -> GroupChange {
     let alone = match people {
-        [one] => by.is_some_and(|by| by.jid == Person::of(one).jid),
+        [one] => by.is_some_and(|by| by.is(&Person::of(one))),
         _ => false,
     };
     members(if alone { by_themselves } else { done }, people)
@@ -270,8 +275,13 @@ mod tests {
     fn who_comes_or_goes_alone_joins_or_leaves() {
         let myself = info("77@lid", "15550000001@s.whatsapp.net");
         let other = info("88@lid", "15550000002@s.whatsapp.net");
+        let unnumbered = GroupParticipantInfo {
+            phone_number: None,
+            ..myself.clone()
+        };
         for (participants, joins) in [
             (vec![myself.clone()], true),
+            (vec![unnumbered], true),
             (vec![other.clone()], false),
             (vec![myself, other], false),
         ] {
