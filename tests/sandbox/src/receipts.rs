@@ -37,12 +37,15 @@ pub(crate) fn accept(session: &Session, node: &NodeRef<'_>) {
     };
     let kind = node.get_attr("type").map(|kind| kind.as_str().into_owned());
 
-    let mailbox = &session.device.mailbox;
-    mailbox.settle(Class::Message, &id, "");
-    for list in node.get_children_by_tag("list") {
-        for item in list.get_children_by_tag("item") {
-            if let Some(id) = item.get_attr("id") {
-                mailbox.settle(Class::Message, &id.as_str(), "");
+    // Who asks for a message again does not have it; it acknowledges the copy it got by itself.
+    if kind.as_deref() != Some("retry") {
+        let mailbox = &session.device.mailbox;
+        mailbox.settle(Class::Message, &id, "");
+        for list in node.get_children_by_tag("list") {
+            for item in list.get_children_by_tag("item") {
+                if let Some(id) = item.get_attr("id") {
+                    mailbox.settle(Class::Message, &id.as_str(), "");
+                }
             }
         }
     }

@@ -33,7 +33,13 @@ async fn installed() -> bool {
         eprintln!("skipped: Node is not installed, so Baileys cannot run");
         return false;
     }
-    if !folder().join("node_modules/baileys").exists() {
+    // Every test is a process of its own, and two installations at once destroy each other.
+    let lock = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("baileys.lock");
+    let lock = std::fs::File::create(lock).unwrap();
+    let lock = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock));
+    let _installing = lock.await.unwrap().unwrap();
+    // npm writes this when it is done.
+    if !folder().join("node_modules/.package-lock.json").exists() {
         let status = Command::new("npm")
             .args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"])
             .current_dir(folder())
