@@ -204,7 +204,7 @@ impl Session {
         }
     }
 
-    /// Typing and recording: shown to whoever is connected, kept for nobody.
+    /// Typing and recording: shown to whoever is connected, and noted by the phone.
     fn relay_chat_state(&self, node: &NodeRef<'_>) {
         let Some(to) = node.get_attr("to").and_then(ValueRef::to_jid) else {
             return;
@@ -212,11 +212,12 @@ impl Session {
         let Some(account) = self.world.accounts.resolve(&to) else {
             return;
         };
-        let state = node
-            .children()
-            .unwrap_or_default()
-            .iter()
-            .map(NodeRef::to_owned);
+        let state = node.children().unwrap_or_default();
+        if let Some(state) = state.first() {
+            let from = self.address.account.phone_number();
+            account.phone.sees_typing(from, state.tag.as_ref());
+        }
+        let state = state.iter().map(NodeRef::to_owned);
         let state = NodeBuilder::new("chatstate")
             .attr("from", self.address.account.jid(to.server))
             .children(state)

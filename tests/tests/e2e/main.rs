@@ -17,6 +17,7 @@ mod holds;
 mod idempotency;
 mod in_groups;
 mod input;
+mod manners;
 mod operations;
 mod outage;
 mod ownership;

@@ -17,6 +17,7 @@ use super::dispatch::LinkDispatch;
 use super::facts::Facts;
 use super::farewell::farewell;
 use super::inbound::EventSink;
+use super::manners::{LinkPlace, Manners};
 use super::observe::{Observer, Seen};
 use super::recall::Told;
 use super::{Ended, Owner, Runtime};
@@ -91,6 +92,7 @@ struct Stint<'a> {
     lane: Arc<LaneHandle>,
     link: Arc<Link>,
     facts: Facts,
+    manners: Arc<Manners>,
     /// The device is to be unlinked as soon as the link is up.
     parting: bool,
 }
@@ -127,13 +129,15 @@ async fn stint(
         return Ok(Leave::Lost);
     };
     let (tell, facts) = Facts::channel();
-    let told = Arc::new(Told::new(runtime, owner));
+    let place = Arc::new(LinkPlace::default());
+    let manners = Arc::new(Manners::of(&record.session, &place));
+    let told = Told::new(runtime, owner, &place);
     let parts = LinkParts {
         network: Arc::clone(&runtime.network),
         clock: runtime.clock.clone(),
-        backend: Arc::new(keystore.recalling(Arc::clone(&told) as _)),
+        backend: Arc::new(keystore.recalling(Arc::new(told))),
         facts: tell,
-        inbound: Arc::new(EventSink::new(runtime, owner)),
+        inbound: Arc::new(EventSink::new(runtime, owner, &manners)),
         may_act: {
             let (liveness, stale) = (owner.liveness.clone(), stale.clone());
             Arc::new(move || !stale.is_cancelled() && liveness.may_act())
@@ -154,13 +158,18 @@ async fn stint(
             });
         }
     };
-    told.ask_through(&link);
+    place.fill(&link);
     let lane = runtime.engine.attach(LaneSpec {
         from: owner.of.clone(),
         epoch: owner.epoch,
         limits: record.session.limits,
         lost: stale.clone(),
-        dispatch: Arc::new(LinkDispatch::new(runtime, owner, Arc::clone(&link))),
+        dispatch: Arc::new(LinkDispatch::new(
+            runtime,
+            owner,
+            Arc::clone(&link),
+            &manners,
+        )),
     });
     let lane = match lane.await {
         Ok(lane) => Arc::new(lane),
@@ -177,6 +186,7 @@ async fn stint(
         lane,
         link,
         facts,
+        manners,
         parting,
     };
     let leave = stint.watch(&observer, &stale, permit, orders).await;
@@ -324,6 +334,7 @@ impl Stint<'_> {
         if record.session.limits != self.record.session.limits {
             self.lane.set_limits(record.session.limits);
         }
+        self.manners.follow(&record.session);
         self.parting = record.logout || record.desired == Desired::Deleted;
         let restart = record.restarts != self.record.restarts;
         self.record = record;

@@ -7,6 +7,7 @@ use futures_util::future::BoxFuture;
 use gateway_shared::clock::{Clock, SystemClock};
 use gateway_shared::lane::{ClaimedSend, Scope};
 
+use super::manners::Manners;
 use super::{Owner, Runtime};
 use crate::engine::{Dispatch, LanePause, Verdict};
 use crate::link::classify::Moment;
@@ -17,15 +18,22 @@ use crate::pool::Liveness;
 #[derive(Debug)]
 pub(super) struct LinkDispatch {
     link: Arc<Link>,
+    manners: Arc<Manners>,
     liveness: Liveness,
     clock: Arc<SystemClock>,
     policy: RetryPolicy,
 }
 
 impl LinkDispatch {
-    pub(super) fn new(runtime: &Runtime, owner: &Owner, link: Arc<Link>) -> Self {
+    pub(super) fn new(
+        runtime: &Runtime,
+        owner: &Owner,
+        link: Arc<Link>,
+        manners: &Arc<Manners>,
+    ) -> Self {
         Self {
             link,
+            manners: Arc::clone(manners),
             liveness: owner.liveness.clone(),
             clock: Arc::clone(&runtime.clock),
             policy: runtime.retry,
@@ -37,7 +45,9 @@ impl Dispatch for LinkDispatch {
     fn dispatch(&self, send: ClaimedSend) -> BoxFuture<'static, Verdict> {
         let (link, liveness) = (Arc::clone(&self.link), self.liveness.clone());
         let (clock, policy) = (Arc::clone(&self.clock), self.policy);
+        let manners = Arc::clone(&self.manners);
         async move {
+            manners.type_before(&link, &send).await;
             // The last look before the wire: a worker that was frozen finds its right expired.
             if !liveness.may_act() {
                 return Verdict::released();

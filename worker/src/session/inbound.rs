@@ -9,6 +9,7 @@ use gateway_shared::redis::RedisFailure;
 use gateway_shared::session::InboundEvent;
 use serde_json::{Value, json};
 
+use super::manners::Manners;
 use super::{Owner, Runtime};
 use crate::link::{
     InboundContent, InboundMessage, InboundRefused, InboundSink, MessageKind, SealedVote, WaAddress,
@@ -20,13 +21,15 @@ use crate::link::{
 pub(super) struct EventSink {
     runtime: Arc<Runtime>,
     owner: Owner,
+    manners: Arc<Manners>,
 }
 
 impl EventSink {
-    pub(super) fn new(runtime: &Arc<Runtime>, owner: &Owner) -> Self {
+    pub(super) fn new(runtime: &Arc<Runtime>, owner: &Owner, manners: &Arc<Manners>) -> Self {
         Self {
             runtime: Arc::clone(runtime),
             owner: owner.clone(),
+            manners: Arc::clone(manners),
         }
     }
 
@@ -106,8 +109,9 @@ impl InboundSink for EventSink {
             .sessions
             .tell_inbound(now, self.owner.fence(), &events)
             .await
-            .map(drop)
-            .map_err(|error| InboundRefused(Box::new(error)))
+            .map_err(|error| InboundRefused(Box::new(error)))?;
+        self.manners.read(batch);
+        Ok(())
     }
 }
 

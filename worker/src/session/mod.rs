@@ -11,6 +11,7 @@ mod facts;
 mod farewell;
 mod groups;
 mod inbound;
+mod manners;
 mod observe;
 mod recall;
 

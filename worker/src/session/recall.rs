@@ -1,34 +1,31 @@
 //! Whether a message that WhatsApp sends again was told (law 7).
 
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use super::inbound::identity;
+use super::manners::LinkPlace;
 use super::{Owner, Runtime};
 use crate::keystore::{Recall, Unsettled};
-use crate::link::{Link, WaAddress};
+use crate::link::WaAddress;
 
 /// Looks into the session's memory of what it told, and asks the sender for what it did not.
 #[derive(Debug)]
 pub(super) struct Told {
     runtime: Arc<Runtime>,
     owner: Owner,
-    link: OnceLock<Weak<Link>>,
+    place: Arc<LinkPlace>,
 }
 
 impl Told {
-    pub(super) fn new(runtime: &Arc<Runtime>, owner: &Owner) -> Self {
+    /// Senders are asked over the link of `place`.
+    pub(super) fn new(runtime: &Arc<Runtime>, owner: &Owner, place: &Arc<LinkPlace>) -> Self {
         Self {
             runtime: Arc::clone(runtime),
             owner: owner.clone(),
-            link: OnceLock::new(),
+            place: Arc::clone(place),
         }
-    }
-
-    /// Through which link senders are asked. There is one at most.
-    pub(super) fn ask_through(&self, link: &Arc<Link>) {
-        let _ = self.link.set(Arc::downgrade(link));
     }
 }
 
@@ -42,7 +39,7 @@ impl Recall for Told {
         if told.await.map_err(|error| Unsettled(Box::new(error)))? {
             return Ok(());
         }
-        let link = self.link.get().and_then(Weak::upgrade);
+        let link = self.place.link();
         let link = link.ok_or_else(|| refused("there is no link to ask its sender through"))?;
         tracing::warn!(session = %self.owner.of.session, id,
             "an inbound message was decrypted and never told: asking its sender for it again");

@@ -39,6 +39,7 @@ fn router(world: Arc<World>) -> Router {
         .route("/admin/rotate-key", post(rotate_key))
         .route("/admin/peers", get(peers::list).post(peers::create))
         .route("/admin/peers/{phone}/messages", get(peers::messages))
+        .route("/admin/peers/{phone}/typing", get(peers::typing))
         .route("/admin/peers/{phone}/send", post(peers::send))
         .route("/admin/peers/{phone}/read", post(peers::read))
         .route("/admin/peers/{phone}/sleep", post(peers::sleep))

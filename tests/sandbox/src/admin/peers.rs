@@ -87,6 +87,12 @@ pub(super) async fn messages(
     })))
 }
 
+/// Who typed to a person, in order.
+pub(super) async fn typing(State(world): Shared, Path(phone): Path<String>) -> Answer {
+    let account = account(&world, &phone)?;
+    Ok(Json(json!({ "data": account.phone.typing() })))
+}
+
 #[derive(Debug, Deserialize)]
 pub(super) struct Sending {
     /// A phone number, or the JID of a person or a group.

@@ -55,7 +55,20 @@ pub(crate) struct Phone {
     arrivals: Mutex<Arrivals>,
     messages: Mutex<Messages>,
     outbox: Mutex<Outbox>,
+    /// Who typed, paused or recorded, and when (ms).
+    typing: Mutex<VecDeque<Typing>>,
     app_state_key: [u8; 32],
+}
+
+/// How many of such a phone remembers.
+const MOST_TYPING: usize = 100;
+
+/// Somebody typed, paused or recorded.
+#[derive(Debug, Clone, serde::Serialize)]
+pub(crate) struct Typing {
+    from: String,
+    state: String,
+    time: u64,
 }
 
 /// What has arrived and was not handled yet.
@@ -88,6 +101,7 @@ impl Phone {
             arrivals: Mutex::default(),
             messages: Mutex::default(),
             outbox: Mutex::default(),
+            typing: Mutex::default(),
             app_state_key: rng.random(),
         })
     }
@@ -117,6 +131,25 @@ impl Phone {
         pass: impl Fn(&Shown) -> bool,
     ) -> Vec<Shown> {
         self.shown().list(after, limit, pass)
+    }
+
+    /// Somebody types, pauses or records.
+    pub(crate) fn sees_typing(&self, from: &str, state: &str) {
+        let mut typing = self.typing.lock().unwrap_or_else(PoisonError::into_inner);
+        if typing.len() == MOST_TYPING {
+            typing.pop_front();
+        }
+        typing.push_back(Typing {
+            from: from.to_owned(),
+            state: state.to_owned(),
+            time: crate::clock::now_millis(),
+        });
+    }
+
+    /// Who typed, paused or recorded, in order.
+    pub(crate) fn typing(&self) -> Vec<Typing> {
+        let typing = self.typing.lock().unwrap_or_else(PoisonError::into_inner);
+        typing.iter().cloned().collect()
     }
 
     /// How many messages the phone could not decrypt.

@@ -41,6 +41,8 @@ pub struct PeerMessage {
     pub edited: Option<Value>,
     /// Who revoked it.
     pub revoked_by: Option<String>,
+    /// Of what the peer wrote: the strongest receipt for it.
+    pub status: Option<String>,
 }
 
 impl PeerMessage {
@@ -80,6 +82,15 @@ impl SandboxAdmin {
     /// When there is no such peer.
     pub async fn all_messages(&self, phone: &str) -> Result<Vec<PeerMessage>> {
         let path = format!("/admin/peers/{phone}/messages?sent=true");
+        list(self.call(Method::GET, &path, None).await?)
+    }
+
+    /// Who typed, paused or recorded to a peer: `from`, `state` and `time` (ms), in order.
+    ///
+    /// # Errors
+    /// When there is no such peer.
+    pub async fn typing(&self, phone: &str) -> Result<Vec<Value>> {
+        let path = format!("/admin/peers/{phone}/typing");
         list(self.call(Method::GET, &path, None).await?)
     }
 

@@ -1,0 +1,45 @@
+//! What people see of us beside messages: that we read, that we type.
+
+use gateway_shared::domain::Jid as Chat;
+use wacore_binary::Jid;
+
+use super::{Link, WaAddress};
+
+/// People could not be shown something. It matters little: nothing depends on it.
+#[derive(Debug, thiserror::Error)]
+#[error("WhatsApp could not be told: {0}")]
+pub struct Unshown(#[source] Box<dyn std::error::Error + Send + Sync>);
+
+impl Link {
+    /// Shows the author of messages that they were read, where the account's privacy settings let
+    /// WhatsApp show it.
+    ///
+    /// # Errors
+    /// When it did not leave.
+    pub async fn mark_read(
+        &self,
+        chat: &WaAddress,
+        author: &WaAddress,
+        ids: &[&str],
+    ) -> Result<(), Unshown> {
+        let (chat_jid, author) = (jid(chat.as_str())?, jid(author.as_str())?);
+        let author = chat.is_group().then_some(&author);
+        let marked = self.client.mark_as_read(&chat_jid, author, ids).await;
+        marked.map_err(|error| Unshown(error.into()))
+    }
+
+    /// Shows a chat that we type. It ends with the next message, or by itself after some seconds.
+    ///
+    /// # Errors
+    /// When it did not leave.
+    pub async fn show_typing(&self, chat: &Chat) -> Result<(), Unshown> {
+        let chat = jid(chat.as_str())?;
+        let shown = self.client.chatstate().send_composing(&chat).await;
+        shown.map_err(|error| Unshown(error.into()))
+    }
+}
+
+fn jid(text: &str) -> Result<Jid, Unshown> {
+    text.parse()
+        .map_err(|_| Unshown("that is no address".into()))
+}
