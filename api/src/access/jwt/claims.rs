@@ -16,6 +16,10 @@ pub(super) fn caller(
     now: Millis,
 ) -> Option<Caller> {
     let text = |name: &str| claims.get(name)?.as_str().filter(|text| !text.is_empty());
+    // One issuer, not several of which ours is one.
+    if text("iss") != Some(config.issuer.as_str()) {
+        return None;
+    }
     let leeway = Millis::try_from(config.leeway_ms).unwrap_or(0);
     let expires_at = moment(claims.get("exp")?)?.saturating_add(leeway);
     if now >= expires_at {
@@ -69,16 +73,18 @@ mod tests {
     use super::*;
 
     const NOW: Millis = 1_763_700_000_000;
+    const ISSUER: &str = "https://login.example.com";
 
     fn config() -> JwtConfig {
         let mut config = Config::defaults().unwrap().auth.jwt;
         config.leeway_ms = 5_000;
+        config.issuer = ISSUER.to_owned();
         config
     }
 
     fn with(name: &str, value: Value) -> Option<Caller> {
         let mut claims = json!({
-            "sub": "user-1", "exp": NOW / 1_000 + 60,
+            "iss": ISSUER, "sub": "user-1", "exp": NOW / 1_000 + 60,
             "activeOrganizationId": "acme", "orgRole": "owner",
         });
         claims[name] = value;
@@ -102,6 +108,8 @@ mod tests {
             ("exp", Value::Null),
             ("nbf", json!(NOW / 1_000 + 6)),
             ("nbf", json!("now")),
+            ("iss", json!([ISSUER])),
+            ("iss", json!("https://other.example.com")),
             ("sub", json!("")),
             ("sub", Value::Null),
         ] {
