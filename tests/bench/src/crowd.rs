@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use gateway_tests::process::Program;
-use gateway_tests::world::World;
 use serde::Serialize;
 
 use crate::plan::Plan;
@@ -38,7 +37,7 @@ pub(crate) struct Measured {
 /// When a part does not start or a session can not be paired.
 pub(crate) async fn measure(plan: &Plan) -> Result<Measured> {
     let sessions = plan.crowd;
-    let world = World::builder().worker_env("GATEWAY_WORKER__CAPACITY", &sessions.to_string());
+    let world = Stage::world().worker_env("GATEWAY_WORKER__CAPACITY", &sessions.to_string());
     let mut stage = Stage::start_in(world).await?;
     let empty = redis_kib(&stage).await?;
     let begin = Instant::now();

@@ -8,7 +8,6 @@ use anyhow::{Result, ensure};
 use gateway_shared::config::Config;
 use gateway_shared::lane::Lanes;
 use gateway_tests::client::Fault;
-use gateway_tests::world::World;
 use serde::Serialize;
 
 use crate::figures::median;
@@ -45,7 +44,7 @@ pub(crate) struct Measured {
 /// When a part does not start, the sessions do not spread, or a send fails.
 pub(crate) async fn measure(plan: &Plan) -> Result<Vec<Measured>> {
     let world =
-        World::builder().worker_env("GATEWAY_WORKER__SEND_CONCURRENCY", &IN_FLIGHT.to_string());
+        Stage::world().worker_env("GATEWAY_WORKER__SEND_CONCURRENCY", &IN_FLIGHT.to_string());
     let mut stage = Stage::start_in(world).await?;
     let peers = stage.peers(PEERS).await?;
     stage.pair(SESSIONS).await?;

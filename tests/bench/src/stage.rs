@@ -10,7 +10,7 @@ use gateway_shared::domain::{OrganizationId, SessionId};
 use gateway_shared::lane::SessionRef;
 use gateway_shared::redis::keys::{PARTITION, key};
 use gateway_shared::redis::{RedisConfig, Store};
-use gateway_tests::process::Program;
+use gateway_tests::process::{Persistence, Program};
 use gateway_tests::world::{World, WorldBuilder, pair};
 
 use crate::plain::PlainProcess;
@@ -59,7 +59,13 @@ impl Stage {
     /// # Errors
     /// When a part does not start.
     pub(crate) async fn start() -> Result<Self> {
-        Self::start_in(World::builder()).await
+        Self::start_in(Self::world()).await
+    }
+
+    /// The world of a stage. Its Redis syncs once a second, as in the headline of (a): the plain
+    /// side keeps nothing on a disk, and what `always` costs (a) shows by itself.
+    pub(crate) fn world() -> WorldBuilder {
+        World::builder().persistence(Persistence::EverySecond)
     }
 
     /// The same in a world that is made otherwise.
