@@ -7,6 +7,7 @@
 //! - [`keystore`]: the WhatsApp key material in Redis
 //! - [`cli`]: the command line of both flavours
 
+mod backoff;
 pub mod cli;
 pub mod engine;
 pub mod keystore;
@@ -15,4 +16,5 @@ pub mod pool;
 mod run;
 pub mod session;
 
+pub use backoff::Backoff;
 pub use run::{Flavour, RunError, run};

@@ -17,9 +17,10 @@ use tokio::sync::Semaphore;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use crate::Backoff;
 use crate::engine::{Engine, EngineConfig};
 use crate::link::certificate::verify_armed;
-use crate::link::{ClientVersion, LinkConfig, Network, NetworkConfig, NetworkError, RetryPolicy};
+use crate::link::{ClientVersion, LinkConfig, Network, NetworkConfig, NetworkError, SendPolicy};
 use crate::pool::{Membership, Pool, PoolEnd, Rhythm};
 use crate::session::Runtime;
 
@@ -118,7 +119,7 @@ pub async fn run(
             engine: engine.clone(),
             link: link.clone(),
             network: Arc::clone(&network),
-            retry: retry(&worker),
+            policy: policy(&worker),
             clock: Arc::clone(&clock),
             connecting: Arc::new(Semaphore::new(worker.connect_concurrency)),
             recording: Semaphore::new(store.connection.worth_at_once().div_ceil(2)),
@@ -237,11 +238,9 @@ fn link_config(worker: &WorkerConfig) -> LinkConfig {
     }
 }
 
-fn retry(worker: &WorkerConfig) -> RetryPolicy {
-    let millis = |value: u64| u32::try_from(value).unwrap_or(u32::MAX);
-    RetryPolicy {
-        first_ms: millis(worker.backoff_base_ms),
-        most_ms: millis(worker.backoff_max_ms),
+fn policy(worker: &WorkerConfig) -> SendPolicy {
+    SendPolicy {
+        backoff: Backoff::from(worker),
         overlimit_ms: worker.overlimit_rest_ms,
         reach_out_ms: worker.reach_out_rest_ms,
     }

@@ -21,12 +21,12 @@ pub(super) use made::Made;
 pub(super) use step::{Call, Step};
 
 use super::dispatch::{Dispatch, LanePause, Verdict};
-use super::retry::RetryPolicy;
+use crate::Backoff;
 
 /// Most settlements of one turn.
 const MOST_SETTLEMENTS: usize = 200;
 /// Pause between calls that Redis did not take.
-const REDIS_AGAIN: RetryPolicy = RetryPolicy {
+const REDIS_AGAIN: Backoff = Backoff {
     base: Duration::from_millis(100),
     cap: Duration::from_secs(2),
 };

@@ -26,7 +26,6 @@ mod dispatch;
 mod drive;
 mod handle;
 mod lane;
-mod retry;
 mod task;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -44,10 +43,11 @@ use tokio_util::sync::CancellationToken;
 
 pub use dispatch::{Dispatch, LanePause, Verdict};
 pub use handle::{Detached, LaneHandle, LaneSpec};
-pub use retry::RetryPolicy;
 
 use agenda::Agenda;
 use lane::{Lane, Made};
+
+use crate::Backoff;
 
 /// How the engine works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +63,7 @@ pub struct EngineConfig {
     /// An attempt that takes longer is dropped, and made again later.
     pub attempt_timeout: Duration,
     /// The wait after an attempt that panicked or took too long.
-    pub retry: RetryPolicy,
+    pub retry: Backoff,
     /// How long released sends rest before they are claimed again, unless the lane is opened or
     /// woken before.
     pub release_rest: Duration,
@@ -88,10 +88,7 @@ impl From<&WorkerConfig> for EngineConfig {
             },
             // The link itself gives up at the acknowledgement's deadline; this is for bugs.
             attempt_timeout: Duration::from_millis(config.ack_timeout_ms.saturating_mul(2)),
-            retry: RetryPolicy {
-                base: Duration::from_millis(config.backoff_base_ms),
-                cap: Duration::from_millis(config.backoff_max_ms),
-            },
+            retry: Backoff::from(config),
             release_rest: Duration::from_millis(500),
             sweep: Duration::from_secs(30),
             drain: Duration::from_millis(config.drain_timeout_ms),

@@ -26,29 +26,28 @@
 use gateway_shared::clock::Millis;
 use gateway_shared::domain::SendFailure;
 use gateway_shared::lane::Attempt;
-use serde::{Deserialize, Serialize};
 
 use super::send::{NotSent, SendOutcome, Silence};
+use crate::Backoff;
 
-/// How attempts are spaced (`[retry]` of the configuration).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct RetryPolicy {
-    /// Before the second attempt, in milliseconds. Doubles from there.
-    pub first_ms: u32,
-    /// Most between two attempts, in milliseconds.
-    pub most_ms: u32,
+/// How attempts are spaced, and how long lanes rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SendPolicy {
+    /// Between two attempts.
+    pub backoff: Backoff,
     /// How long a lane rests after `rate-overlimit`, in milliseconds, where WhatsApp does not say.
     pub overlimit_ms: u32,
     /// How long new chats rest after a reach-out restriction, in milliseconds.
     pub reach_out_ms: u32,
 }
 
-impl Default for RetryPolicy {
+impl Default for SendPolicy {
     fn default() -> Self {
         Self {
-            first_ms: 1_000,
-            most_ms: 60_000,
+            backoff: Backoff {
+                base: Duration::from_secs(1),
+                cap: Duration::from_secs(60),
+            },
             overlimit_ms: 60_000,
             reach_out_ms: 3_600_000,
         }
@@ -113,7 +112,7 @@ fn refusal(code: u16) -> Refusal {
     }
 }
 
-impl RetryPolicy {
+impl SendPolicy {
     /// What `outcome` means at this moment.
     #[must_use]
     pub fn judge(&self, outcome: &SendOutcome, moment: Moment) -> Verdict {
@@ -177,15 +176,13 @@ impl RetryPolicy {
 
     /// The failure is what the sender sees if this was the last attempt.
     fn retry(&self, moment: Moment, problem: &str, wa_code: Option<u16>) -> Attempt {
-        let doublings = moment.attempt.saturating_sub(1).min(31);
-        let delay = u64::from(self.first_ms) << doublings;
-        let delay = delay.min(u64::from(self.most_ms));
-        let delay = Millis::try_from(delay).unwrap_or(Millis::MAX);
+        let wait = self.backoff.wait(moment.attempt, moment.random);
+        let wait = Millis::try_from(wait.as_millis()).unwrap_or(Millis::MAX);
         let failure = SendFailure {
             wa_code,
             ..SendFailure::new("attempts_exhausted", problem)
         };
-        Attempt::Retry(moment.now + jittered(delay, moment.random), failure)
+        Attempt::Retry(moment.now.saturating_add(wait), failure)
     }
 }
 
@@ -211,7 +208,7 @@ mod tests {
     };
 
     fn judge(outcome: &SendOutcome) -> Verdict {
-        RetryPolicy::default().judge(outcome, FIRST)
+        SendPolicy::default().judge(outcome, FIRST)
     }
 
     fn nacked(code: u16) -> Verdict {
@@ -233,7 +230,7 @@ mod tests {
             let Attempt::Retry(at, failure) = verdict.attempt else {
                 panic!("{code}: {:?}", verdict.attempt);
             };
-            assert_eq!(at, 1_001_000);
+            assert_eq!(at, 1_000_500, "half of a second is chance");
             assert_eq!(failure.code, "attempts_exhausted");
             assert_eq!(failure.wa_code, Some(code));
             assert_eq!(verdict.lane, LaneEffect::GoOn);
@@ -314,28 +311,5 @@ mod tests {
     fn an_ack_is_the_end_of_it() {
         let verdict = judge(&SendOutcome::Acked { at: 7 });
         assert_eq!(verdict.attempt, Attempt::Sent(7));
-    }
-
-    #[test]
-    fn delays_double_up_to_the_most_with_jitter_on_top() {
-        let due = |attempt, random| {
-            let moment = Moment {
-                now: 0,
-                attempt,
-                random,
-            };
-            match RetryPolicy::default()
-                .judge(&SendOutcome::Unacked(Silence::Timeout), moment)
-                .attempt
-            {
-                Attempt::Retry(at, _) => at,
-                other => panic!("{other:?}"),
-            }
-        };
-        assert_eq!(
-            [1, 2, 3, 7, 40, u32::MAX].map(|attempt| due(attempt, 0.0)),
-            [1_000, 2_000, 4_000, 60_000, 60_000, 60_000]
-        );
-        assert_eq!(due(1, 1.0), 1_250);
     }
 }

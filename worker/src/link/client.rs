@@ -21,10 +21,14 @@ use super::pair::{PairingFailure, request_code};
 use super::state::Core;
 use super::transport::{Dialer, MayAct};
 use super::{ClientVersion, Fact, InboundSink, LinkEnd, Network};
+use crate::Backoff;
 
 /// How long the backend keeps what was sent, to answer retry receipts: those of a phone that was
 /// off for a day arrive when it is on again.
 pub const SENT_MESSAGE_TTL: Duration = Duration::from_secs(24 * 3_600);
+
+/// The wait before the first redial.
+const FIRST_REDIAL: Duration = Duration::from_millis(500);
 
 /// How often the library looks for unsaved state of the device. It is also told of each change,
 /// so this only catches what failed.
@@ -313,7 +317,11 @@ async fn supervise(client: Arc<Client>, core: Arc<Core>, redial: Duration) {
         let Some(failures) = core.take_dial_failed() else {
             break;
         };
-        let pause = redial_pause(failures, redial, rand::random());
+        let pause = Backoff {
+            base: FIRST_REDIAL,
+            cap: redial,
+        };
+        let pause = pause.wait(failures, rand::random());
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = core.closing.cancelled() => break,
@@ -336,27 +344,5 @@ async fn wishes(client: &Arc<Client>, core: &Core) {
             // Leaves the sink some seconds to recover.
             () = core.uncommitted.notified() => client.reconnect().await,
         }
-    }
-}
-
-fn redial_pause(failures: u32, most: Duration, random: f64) -> Duration {
-    let doublings = failures.saturating_sub(1).min(16);
-    let pause = Duration::from_millis(500).saturating_mul(1 << doublings);
-    pause.min(most).mul_f64(0.5 + random.clamp(0.0, 1.0) / 2.0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn redials_back_off_up_to_the_most() {
-        let most = Duration::from_secs(30);
-        let pauses = [1, 2, 3, 6, 7, 40].map(|failures| redial_pause(failures, most, 1.0));
-        assert_eq!(
-            pauses.map(|pause| pause.as_millis()),
-            [500, 1_000, 2_000, 16_000, 30_000, 30_000]
-        );
-        assert_eq!(redial_pause(1, most, 0.0).as_millis(), 250);
     }
 }

@@ -62,7 +62,7 @@ pub mod vote;
 
 pub use address::WaAddress;
 pub use again::NotAsked;
-pub use classify::{LaneEffect, RetryPolicy, Verdict};
+pub use classify::{LaneEffect, SendPolicy, Verdict};
 pub use client::{Link, LinkConfig, LinkError, LinkParts, Pairing, SENT_MESSAGE_TTL};
 pub use content::{Card, InboundContent, Place};
 pub use fact::{Fact, LinkEnd, ReceiptFact};

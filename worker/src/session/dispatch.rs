@@ -11,7 +11,7 @@ use super::manners::Manners;
 use super::{Owner, Runtime};
 use crate::engine::{Dispatch, LanePause, Verdict};
 use crate::link::classify::Moment;
-use crate::link::{LaneEffect, Link, RetryPolicy};
+use crate::link::{LaneEffect, Link, SendPolicy};
 use crate::pool::Liveness;
 
 /// Sends what a lane gives it over a session's link.
@@ -21,7 +21,7 @@ pub(super) struct LinkDispatch {
     manners: Arc<Manners>,
     liveness: Liveness,
     clock: Arc<SystemClock>,
-    policy: RetryPolicy,
+    policy: SendPolicy,
 }
 
 impl LinkDispatch {
@@ -36,7 +36,7 @@ impl LinkDispatch {
             manners: Arc::clone(manners),
             liveness: owner.liveness.clone(),
             clock: Arc::clone(&runtime.clock),
-            policy: runtime.retry,
+            policy: runtime.policy,
         }
     }
 }

@@ -28,7 +28,7 @@ use gateway_shared::session::Sessions;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::engine::Engine;
-use crate::link::{LinkConfig, Network, RetryPolicy};
+use crate::link::{LinkConfig, Network, SendPolicy};
 use crate::pool::{Liveness, Order};
 
 /// A session that this worker owns.
@@ -79,7 +79,7 @@ pub struct Runtime {
     /// The way to WhatsApp.
     pub network: Arc<Network>,
     /// When a failed attempt is made again.
-    pub retry: RetryPolicy,
+    pub policy: SendPolicy,
     /// Redis' time.
     pub clock: Arc<SystemClock>,
     /// How many sessions may be connecting at once.

@@ -16,9 +16,8 @@ use gateway_shared::lane::{
 };
 use gateway_shared::redis::keys::{PARTITION, key};
 use gateway_shared::redis::{RedisConfig, Store};
-use gateway_worker::engine::{
-    Dispatch, Engine, EngineConfig, LaneHandle, LaneSpec, RetryPolicy, Verdict,
-};
+use gateway_worker::Backoff;
+use gateway_worker::engine::{Dispatch, Engine, EngineConfig, LaneHandle, LaneSpec, Verdict};
 use redis::AsyncCommands;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -41,7 +40,7 @@ pub(crate) const CONFIG: EngineConfig = EngineConfig {
         longest_rest_ms: 200,
     },
     attempt_timeout: Duration::from_secs(20),
-    retry: RetryPolicy {
+    retry: Backoff {
         base: Duration::from_millis(40),
         cap: Duration::from_millis(200),
     },

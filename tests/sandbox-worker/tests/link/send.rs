@@ -6,7 +6,7 @@ use std::time::Duration;
 use gateway_shared::domain::{Content, MessageContext};
 use gateway_shared::lane::{Attempt, ReceiptStatus};
 use gateway_worker::link::classify::Moment;
-use gateway_worker::link::{Fact, LaneEffect, LinkConfig, RetryPolicy, SendOutcome, Silence};
+use gateway_worker::link::{Fact, LaneEffect, LinkConfig, SendOutcome, SendPolicy, Silence};
 use serde_json::json;
 
 use crate::world::{BOB, OWN, World, connected, content, text};
@@ -98,7 +98,7 @@ async fn a_lid_addressed_account_sends_and_hears_of_it() {
 async fn refusals_come_with_their_code_and_leave_the_link_alone() {
     let world = World::start().await;
     let linked = world.paired().await;
-    let policy = RetryPolicy::default();
+    let policy = SendPolicy::default();
     for code in [400_u16, 479, 500, 421, 429, 463] {
         world.fault(&format!("nack {code}"), 1).await;
         let outcome = linked.link.send(&text("no")).await;
@@ -170,7 +170,7 @@ async fn a_cut_under_a_send_is_a_lost_link_and_the_repeat_arrives_once() {
         let outcome = linked.link.send(&send).await;
         assert_eq!(outcome, SendOutcome::Unacked(Silence::LinkLost), "{action}");
         assert_eq!(
-            RetryPolicy::default().judge(&outcome, JUDGED).attempt,
+            SendPolicy::default().judge(&outcome, JUDGED).attempt,
             Attempt::Release
         );
         linked
