@@ -23,6 +23,8 @@
 //!
 //! A query that a send depends on (a group's members) can be refused too; its codes mean the same.
 
+use std::time::Duration;
+
 use gateway_shared::clock::Millis;
 use gateway_shared::domain::SendFailure;
 use gateway_shared::lane::Attempt;
