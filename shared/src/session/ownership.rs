@@ -75,6 +75,16 @@ impl Sessions {
         worker: &WorkerId,
         gone: Option<&WorkerId>,
     ) -> Result<Acquired, RedisFailure> {
+        let global = self.store.keys.global();
+        let owned = key(GLOBAL, &global, "owned", &[worker.as_str()]);
+        // First of all: whoever buries this worker frees what stands here, so a session can not be
+        // its by name and nobody's to free, however early it dies.
+        let () = self
+            .store
+            .connection
+            .clone()
+            .sadd(&owned, member(of))
+            .await?;
         let root = self.root(of);
         let mut call = self.scripts.acquire.on(&root);
         call.arg(now).arg(of.session.as_str()).arg(worker.as_str());
@@ -84,22 +94,16 @@ impl Sessions {
         Ok(match name.as_str() {
             "acquired" => {
                 let epoch = Epoch(text(&reply, 1)?.parse().unwrap_or(0));
-                let global = self.store.keys.global();
-                let () = redis::pipe()
-                    .sadd(
-                        key(GLOBAL, &global, "owned", &[worker.as_str()]),
-                        member(of),
-                    )
-                    .srem(key(GLOBAL, &global, "free", &[]), member(of))
-                    .query_async(&mut self.store.connection.clone())
-                    .await?;
+                self.withdraw(of, false).await?;
                 Acquired::Owned(epoch)
             }
             "held" => {
+                self.disown(&owned, of).await?;
                 self.withdraw(of, false).await?;
                 Acquired::Held(text(&reply, 1)?)
             }
             "unwanted" | "gone" => {
+                self.disown(&owned, of).await?;
                 self.withdraw(of, true).await?;
                 if name == "gone" {
                     Acquired::Gone
@@ -109,6 +113,13 @@ impl Sessions {
             }
             _ => return Err(unexpected("acquire.lua")),
         })
+    }
+
+    /// Takes a session from those that a worker owns.
+    async fn disown(&self, owned: &str, of: &SessionRef) -> Result<(), RedisFailure> {
+        let mut connection = self.store.connection.clone();
+        let () = connection.srem(owned, member(of)).await?;
+        Ok(())
     }
 
     /// Takes back the hint that a session is free: its owner lives.

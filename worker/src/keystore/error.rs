@@ -23,7 +23,7 @@ pub enum KeystoreError {
     /// This worker may not act for the session any more; nothing was changed.
     #[error("the session was lost; nothing is written any more")]
     Lost,
-    /// A message that came again is neither known to be told nor asked for anew.
+    /// A message that came again is not known to be told.
     #[error(transparent)]
     Unsettled(#[from] Unsettled),
     /// Writes from other connections overtook this one again and again; nothing was changed.

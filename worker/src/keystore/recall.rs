@@ -14,15 +14,16 @@ use super::{KeystoreError, RedisKeystore};
 /// was: nobody was told of it, and an acknowledgement would lose it (law 7).
 #[async_trait]
 pub trait Recall: fmt::Debug + Send + Sync {
-    /// Makes sure that the message may be acknowledged: it was told, or its sender was asked to
-    /// send it again.
+    /// Makes sure that the message may be acknowledged, since it was told. Called in the middle of
+    /// the library's work on the message: it must not send on the same link and wait for it.
     ///
     /// # Errors
-    /// When neither is known. The message stays without an acknowledgement, and comes again.
+    /// When it was not, or that is not known. The message stays without an acknowledgement, and
+    /// comes again.
     async fn settle(&self, chat: &str, sender: &str, id: &str) -> Result<(), Unsettled>;
 }
 
-/// It is not known whether a message was told, nor could it be asked for.
+/// A message was not told, or it is not known whether it was.
 #[derive(Debug, thiserror::Error)]
 #[error("an inbound message is not settled: {0}")]
 pub struct Unsettled(#[source] pub Box<dyn std::error::Error + Send + Sync>);

@@ -1,6 +1,7 @@
 //! Whether a message that WhatsApp sends again was told (law 7).
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 
@@ -16,6 +17,8 @@ pub(super) struct Told {
     runtime: Arc<Runtime>,
     owner: Owner,
     place: Arc<LinkPlace>,
+    /// Those whose senders this stint has asked.
+    asked: Mutex<HashSet<String>>,
 }
 
 impl Told {
@@ -25,7 +28,28 @@ impl Told {
             runtime: Arc::clone(runtime),
             owner: owner.clone(),
             place: Arc::clone(place),
+            asked: Mutex::default(),
         }
+    }
+
+    /// Asks the sender of a message for it again, once a stint, beside everything else: the caller
+    /// holds what the library needs in order to send.
+    fn ask(&self, identity: String, chat: &str, sender: &str, id: &str) {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(link) = self.place.link() else {
+            return;
+        };
+        if !asked.insert(identity) {
+            return;
+        }
+        tracing::warn!(session = %self.owner.of.session, id,
+            "an inbound message was decrypted and never told: asking its sender for it again");
+        let (chat, sender, id) = (chat.to_owned(), sender.to_owned(), id.to_owned());
+        tokio::spawn(async move {
+            if let Err(error) = link.ask_again(&chat, &sender, &id).await {
+                tracing::warn!(%error, id, "the sender of a message could not be asked for it");
+            }
+        });
     }
 }
 
@@ -39,11 +63,9 @@ impl Recall for Told {
         if told.await.map_err(|error| Unsettled(Box::new(error)))? {
             return Ok(());
         }
-        let link = self.place.link();
-        let link = link.ok_or_else(|| refused("there is no link to ask its sender through"))?;
-        tracing::warn!(session = %self.owner.of.session, id,
-            "an inbound message was decrypted and never told: asking its sender for it again");
-        let asked = link.ask_again(chat, sender, id).await;
-        asked.map_err(|error| Unsettled(Box::new(error)))
+        self.ask(identity, chat, sender, id);
+        // This copy stays without an acknowledgement. When it comes again, the one that was asked
+        // for has been told, or it is asked for once more.
+        Err(refused("its sender is asked for it again"))
     }
 }
