@@ -240,7 +240,13 @@ pub const GLOBAL: &[KeyFamily] = &[
         "owned",
         ":own:*",
         "set",
-        "`org/session` a worker owns (a hint; the session record is the truth)",
+        "`org/session` a worker owns or is about to (a hint; the session record is the truth)",
+    ),
+    family(
+        "sweep",
+        ":sweep",
+        "string",
+        "the worker that swept last; until the next sweep is due",
     ),
 ];
 

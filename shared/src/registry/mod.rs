@@ -167,6 +167,28 @@ impl Registry {
             .collect())
     }
 
+    /// Whether `worker` is to sweep on behalf of the pool: nobody has for `period_ms`.
+    ///
+    /// # Errors
+    /// When Redis does not answer.
+    pub async fn claim_sweep(
+        &self,
+        worker: &WorkerId,
+        period_ms: u64,
+    ) -> Result<bool, RedisFailure> {
+        let mut claim = redis::cmd("SET");
+        claim
+            .arg(key(GLOBAL, &self.root(), "sweep", &[]))
+            .arg(worker.as_str())
+            .arg("NX")
+            .arg("PX")
+            .arg(period_ms);
+        let claimed: Option<String> = claim
+            .query_async(&mut self.store.connection.clone())
+            .await?;
+        Ok(claimed.is_some())
+    }
+
     /// Whether a worker is registered at present.
     ///
     /// # Errors

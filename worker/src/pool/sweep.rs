@@ -13,7 +13,7 @@ use gateway_shared::session::Sessions;
 /// Entries of one lane that one sweep looks at.
 const EXPIRED_PER_LANE: u32 = 200;
 
-/// Sweeps on behalf of the whole pool; only the oldest worker does it.
+/// Sweeps on behalf of the whole pool, whichever worker is the first to find that it is time.
 pub(super) struct Sweeper {
     registry: Registry,
     sessions: Sessions,
@@ -29,22 +29,29 @@ impl Sweeper {
         }
     }
 
-    /// Sweeps every `period`, and follows Redis' clock, until dropped.
+    /// Has the pool swept every `period`, however short its workers live, and follows Redis' clock,
+    /// until dropped.
     pub(super) async fn run(&self, me: WorkerId, clock: Arc<SystemClock>, period: Duration) {
         loop {
-            tokio::time::sleep(period).await;
-            if let Err(error) = self.sweep(&me, &clock).await {
+            tokio::time::sleep(period / 4).await;
+            if let Err(error) = self.sweep(&me, &clock, period).await {
                 tracing::warn!(%error, "sweep failed");
             }
         }
     }
 
-    async fn sweep(&self, me: &WorkerId, clock: &SystemClock) -> Result<(), RedisFailure> {
+    async fn sweep(
+        &self,
+        me: &WorkerId,
+        clock: &SystemClock,
+        period: Duration,
+    ) -> Result<(), RedisFailure> {
         self.registry.follow_clock(clock).await?;
-        let workers = self.registry.workers().await?;
-        if workers.first().is_none_or(|oldest| oldest.id != *me) {
+        let period = u64::try_from(period.as_millis()).unwrap_or(u64::MAX);
+        if !self.registry.claim_sweep(me, period).await? {
             return Ok(());
         }
+        let workers = self.registry.workers().await?;
         // Sessions that should run and that nobody owns, although no set says so: a process was
         // killed between two steps.
         for of in self.registry.running().await? {
