@@ -141,7 +141,12 @@ impl Sessions {
         let () = commands
             .query_async(&mut self.store.connection.clone())
             .await?;
-        Ok(())
+        // Since the look that led here its owner may have let go of it, or somebody may have wished
+        // it to run: that offer was taken back with the wrong one.
+        match self.record(of).await? {
+            Some(record) if record.is_nobodys() => self.renew_offer(of).await,
+            _ => Ok(()),
+        }
     }
 
     /// Gives a session up. Where it should go on running, another worker may take it at once.

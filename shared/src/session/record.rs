@@ -52,6 +52,13 @@ pub struct QrCode {
 }
 
 impl SessionRecord {
+    /// Whether a worker should have it and none does.
+    #[must_use]
+    pub fn is_nobodys(&self) -> bool {
+        let unwanted = self.desired == Desired::Stopped && !self.logout;
+        !unwanted && self.session.worker.is_none()
+    }
+
     pub(super) fn parse(of: &SessionRef, fields: &HashMap<String, String>) -> Option<Self> {
         let text = |name: &str| fields.get(name).filter(|value| !value.is_empty()).cloned();
         let number = |name: &str| fields.get(name).and_then(|value| value.parse::<u64>().ok());

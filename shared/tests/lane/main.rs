@@ -9,4 +9,5 @@ mod crashing;
 mod holding;
 mod messages;
 mod model;
+mod owning;
 mod settling;
