@@ -28,7 +28,8 @@ async fn an_offer_that_is_taken_back_too_late_is_made_again() {
         session: session.await.unwrap().id,
     };
     let free = async || registry.free(10).await.unwrap();
-    assert_eq!(free().await, [of.clone()]);
+    let only = std::slice::from_ref(&of);
+    assert_eq!(free().await, only);
 
     let [one, other] = [0, 1].map(WorkerId::generate);
     let acquired = sessions.acquire(world.now(), &of, &one, None).await;
@@ -41,12 +42,12 @@ async fn an_offer_that_is_taken_back_too_late_is_made_again() {
 
     sessions.release(&of, &one, epoch).await.unwrap();
     sessions.withdraw_offer(&of).await.unwrap();
-    assert_eq!(free().await, [of.clone()], "nobody owns it any more");
+    assert_eq!(free().await, only, "nobody owns it any more");
 
     // The same where the late one tries to take it from who has let go of it.
     let late = sessions.acquire(world.now(), &of, &other, Some(&one)).await;
     assert!(matches!(late.unwrap(), Acquired::Held(_)));
-    assert_eq!(free().await, [of.clone()]);
+    assert_eq!(free().await, only);
     let again = sessions.acquire(world.now(), &of, &other, None).await;
     assert!(matches!(again.unwrap(), Acquired::Owned(_)));
     assert!(free().await.is_empty());
