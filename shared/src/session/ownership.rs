@@ -62,6 +62,11 @@ pub struct InboundEvent {
     pub amends: Option<Amendment>,
 }
 
+/// What a request for a message is remembered by, beside the message itself.
+fn asked_for(identity: &str) -> String {
+    format!("asked|{identity}")
+}
+
 impl Sessions {
     /// Tries to own a session whose former owner (`gone`, if it had one) is known to be gone.
     ///
@@ -252,16 +257,41 @@ impl Sessions {
         }
     }
 
-    /// Whether an inbound message of this identity was told within the time that such are
-    /// remembered.
+    /// Whether an inbound message of this identity was told, or its sender asked for it again,
+    /// within the time that such are remembered.
     ///
     /// # Errors
     /// When Redis did not answer.
-    pub async fn has_told(&self, of: &SessionRef, identity: &str) -> Result<bool, RedisFailure> {
+    pub async fn is_settled(&self, of: &SessionRef, identity: &str) -> Result<bool, RedisFailure> {
         let key = key(PARTITION, &self.root(of), "inbound", &[of.session.as_str()]);
         let mut connection = self.store.connection.clone();
-        let at: Option<f64> = connection.zscore(key, identity).await?;
-        Ok(at.is_some())
+        let (told, asked): (Option<f64>, Option<f64>) = redis::pipe()
+            .zscore(&key, identity)
+            .zscore(&key, asked_for(identity))
+            .query_async(&mut connection)
+            .await?;
+        Ok(told.or(asked).is_some())
+    }
+
+    /// Remembers that the sender of an inbound message of this identity was asked for it again.
+    ///
+    /// # Errors
+    /// [`LaneError::Stale`] when the session has a new owner: nothing is remembered.
+    pub async fn remember_asked(
+        &self,
+        now: Millis,
+        owner: (&SessionRef, Epoch),
+        identity: &str,
+    ) -> Result<(), LaneError> {
+        let asked = InboundEvent {
+            identity: asked_for(identity),
+            kind: "",
+            payload: String::new(),
+            id: String::new(),
+            known: None,
+            amends: None,
+        };
+        self.tell_inbound(now, owner, &[asked]).await.map(drop)
     }
 
     /// Removes the record of a deleted session.

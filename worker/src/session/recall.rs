@@ -1,7 +1,6 @@
 //! Whether a message that WhatsApp sends again was told (law 7).
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
@@ -17,8 +16,6 @@ pub(super) struct Told {
     runtime: Arc<Runtime>,
     owner: Owner,
     place: Arc<LinkPlace>,
-    /// Those whose senders this stint has asked.
-    asked: Mutex<HashSet<String>>,
 }
 
 impl Told {
@@ -28,26 +25,30 @@ impl Told {
             runtime: Arc::clone(runtime),
             owner: owner.clone(),
             place: Arc::clone(place),
-            asked: Mutex::default(),
         }
     }
 
-    /// Asks the sender of a message for it again, once a stint, beside everything else: the caller
-    /// holds what the library needs in order to send.
+    /// Asks the sender of a message for it again, beside everything else: the caller holds what the
+    /// library needs in order to send.
     fn ask(&self, identity: String, chat: &str, sender: &str, id: &str) {
-        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(link) = self.place.link() else {
             return;
         };
-        if !asked.insert(identity) {
-            return;
-        }
         tracing::warn!(session = %self.owner.of.session, id,
             "an inbound message was decrypted and never told: asking its sender for it again");
         let (chat, sender, id) = (chat.to_owned(), sender.to_owned(), id.to_owned());
+        let (runtime, owner) = (Arc::clone(&self.runtime), self.owner.clone());
         tokio::spawn(async move {
             if let Err(error) = link.ask_again(&chat, &sender, &id).await {
                 tracing::warn!(%error, id, "the sender of a message could not be asked for it");
+                return;
+            }
+            let now = runtime.now();
+            let remembered = runtime
+                .sessions
+                .remember_asked(now, owner.fence(), &identity);
+            if let Err(error) = remembered.await {
+                tracing::warn!(%error, id, "the sender of a message will be asked for it once more");
             }
         });
     }
@@ -59,13 +60,13 @@ impl Recall for Told {
         let refused = |what: &str| Unsettled(what.to_owned().into());
         let address = |text| WaAddress::parse(text).ok_or_else(|| refused("it has no address"));
         let identity = identity(&address(chat)?, &address(sender)?, id);
-        let told = self.runtime.sessions.has_told(&self.owner.of, &identity);
-        if told.await.map_err(|error| Unsettled(Box::new(error)))? {
+        let settled = self.runtime.sessions.is_settled(&self.owner.of, &identity);
+        if settled.await.map_err(|error| Unsettled(Box::new(error)))? {
             return Ok(());
         }
         self.ask(identity, chat, sender, id);
-        // This copy stays without an acknowledgement. When it comes again, the one that was asked
-        // for has been told, or it is asked for once more.
+        // This copy stays without an acknowledgement until it comes again. It may also be one that
+        // nobody is ever told of, since it only carried keys: then it was asked for in vain, once.
         Err(refused("its sender is asked for it again"))
     }
 }
