@@ -2,11 +2,10 @@
 //!
 //! The library acknowledges a receipt, or a change to a group, as soon as it has told of it, and
 //! WhatsApp forgets what is acknowledged: a worker that dies before it has recorded it would lose
-//! it. Frames are
-//! encrypted when they reach us, so an acknowledgement can not be told from a message; but every
-//! frame that is written after something was heard can wait until that is recorded. Frames
-//! wait in their order and none waits for what came after it, so a crowd of receipts that is
-//! recorded in one step delays a crowd of frames once.
+//! it. Frames are encrypted when they reach us, so an acknowledgement can not be told from a
+//! message; but every frame that is written after something was heard can wait until that is
+//! recorded. Frames wait in their order and none waits for what came after it, so a crowd of
+//! receipts that is recorded in one step delays a crowd of frames once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
