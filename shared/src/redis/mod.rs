@@ -11,7 +11,7 @@ pub use keys::Keys;
 pub use script::LuaScript;
 
 /// Redis did not do what was asked: unreachable, too slow, or a script that failed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[error("Redis: {0}")]
 pub struct RedisFailure(#[from] pub redis::RedisError);
 

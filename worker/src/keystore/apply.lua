@@ -11,7 +11,8 @@
 -- An operation in capitals is that Redis command on the key. The others take the key and those
 -- that follow it in KEYS:
 --   put      (hash, zset)        field, value, …: sets, and indexes new fields with score 0
---   trim     (hash, zset)        most: drops the lowest scores until at most so many are left
+--   keep     (hash, zset)        most, then score, field, value, …: sets, and drops the lowest scores
+--                                until at most so many are left ('' = as many as there are)
 --   expire   (hash, zset)        highest score, limit -> how many it dropped
 --   mark     (hash)              id, …: sets the first byte of those that exist
 --   secret   (hash, zset)        field, secret, deadline, time, …: merges
@@ -77,7 +78,15 @@ function ops.put(k, from, to)
   return call('ZADD', KEYS[k + 1], unpack(index))
 end
 
-function ops.trim(k, from)
+function ops.keep(k, from, to)
+  local rows, scores = {}, {}
+  for i = from + 1, to, 3 do
+    rows[#rows + 1], rows[#rows + 2] = ARGV[i + 1], ARGV[i + 2]
+    scores[#scores + 1], scores[#scores + 2] = ARGV[i], ARGV[i + 1]
+  end
+  call('HSET', KEYS[k], unpack(rows))
+  call('ZADD', KEYS[k + 1], unpack(scores))
+  if ARGV[from] == '' then return 0 end
   local over = call('ZCARD', KEYS[k + 1]) - tonumber(ARGV[from])
   if over <= 0 then return 0 end
   local popped = call('ZPOPMIN', KEYS[k + 1], math.min(over, 1000))
@@ -102,9 +111,24 @@ function ops.mark(k, from, to)
 end
 
 function ops.secret(k, from, to)
-  for i = from, to, 4 do
-    local field, deadline, time = ARGV[i], tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3])
-    local row = call('HGET', KEYS[k], field)
+  local fields = {}
+  for i = from, to, 4 do fields[#fields + 1] = ARGV[i] end
+  local known = call('HMGET', KEYS[k], unpack(fields))
+  local rows, new, seen = {}, {}, {}
+  local function write()
+    call('HSET', KEYS[k], unpack(rows))
+    if #new > 0 then call('ZADD', KEYS[k + 1], unpack(new)) end
+    rows, new, seen = {}, {}, {}
+  end
+  for n, field in ipairs(fields) do
+    local i = from + 4 * (n - 1)
+    local deadline, time = tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3])
+    local row = known[n]
+    if seen[field] then
+      write()
+      row = call('HGET', KEYS[k], field)
+    end
+    seen[field] = true
     if row then
       time = math.max(time, (unpack_bytes('>i8', row)))
       -- Without a deadline it is for ever, and stays so.
@@ -114,10 +138,13 @@ function ops.secret(k, from, to)
         call('ZADD', KEYS[k + 1], 'XX', 'GT', deadline, field)
       end
     elseif deadline ~= 0 then
-      call('ZADD', KEYS[k + 1], deadline, field)
+      new[#new + 1] = deadline
+      new[#new + 1] = field
     end
-    call('HSET', KEYS[k], field, pack('>i8', time) .. ARGV[i + 1])
+    rows[#rows + 1] = field
+    rows[#rows + 1] = pack('>i8', time) .. ARGV[i + 1]
   end
+  write()
   return 0
 end
 

@@ -19,7 +19,7 @@ const DEVICE_IDS: &[u8] = b"device_ids";
 fn unreadable(source: serde_json::Error) -> KeystoreError {
     KeystoreError::Corrupt {
         record: "device",
-        source: Some(Box::new(source)),
+        source: Some(Arc::new(source)),
     }
 }
 

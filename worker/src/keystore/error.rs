@@ -1,12 +1,14 @@
 //! How the key material can refuse to be read or written.
 
+use std::sync::Arc;
+
 use gateway_shared::redis::RedisFailure;
 use wacore::store::error::StoreError;
 
 use super::recall::Unsettled;
 
 /// Why a call on the key material failed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeystoreError {
     /// Another worker owns the session by now; nothing was changed. Whoever gets this stops acting
@@ -40,7 +42,7 @@ pub enum KeystoreError {
         record: &'static str,
         /// What the decoder said, where there was one.
         #[source]
-        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+        source: Option<Arc<dyn std::error::Error + Send + Sync>>,
     },
 }
 

@@ -16,8 +16,8 @@
 //! A write is one run of `apply.lua`: one round trip, all or nothing, whatever number of
 //! operations it has. A batch beyond 1,000 rows (200 where a row costs several commands) is several
 //! such steps in order; whatsapp-rust repeats a batch that failed, and every row of a batch means
-//! the same when written twice. Copies of sent messages that are stored at the same time share a
-//! step (see `gather.rs`).
+//! the same when written twice. Writes that are asked for at the same time share a step (see
+//! `commit.rs`).
 //! Besides the epoch a write carries a *term*, which tells a write of a broken connection that
 //! arrives late from its successor (see `term.rs`).
 //!
@@ -28,7 +28,8 @@
 //! that is stored after the message it belongs to was given up would lose that message.
 //!
 //! # Reads
-//! Every read asks Redis; nothing is cached here (whatsapp-rust caches what it reads often).
+//! Every read asks Redis (whatsapp-rust caches what it reads often), but for the contact tokens that
+//! every send asks for (see `tc_token.rs`).
 //!
 //! # Time
 //! Ages are counted by `wacore::time`, the clock of the library that also passes the cut-offs of
@@ -40,9 +41,9 @@
 
 mod app_sync;
 mod codec;
+mod commit;
 mod device;
 mod error;
-mod gather;
 pub mod keys;
 mod lid;
 mod patience;
@@ -64,10 +65,11 @@ use gateway_shared::redis::{LuaScript, Store, script};
 use redis::{FromRedisValue, Value};
 use tokio_util::sync::CancellationToken;
 
+use commit::Gathering;
 pub use error::KeystoreError;
-use gather::Gathering;
 use patience::patiently;
 pub use recall::{Recall, Unsettled};
+use tc_token::TcMemory;
 use term::Term;
 use write::{Outcome, Reply, Write};
 
@@ -94,6 +96,7 @@ struct State {
     life: u64,
     term: Term,
     gathering: Gathering,
+    tc_tokens: TcMemory,
     lost: CancellationToken,
     stale_writes: AtomicU64,
 }
@@ -131,6 +134,7 @@ impl RedisKeystore {
                 life: life.unwrap_or(0),
                 term: Term::new(term.unwrap_or(0)),
                 gathering: Gathering::default(),
+                tc_tokens: TcMemory::default(),
                 lost,
                 stale_writes: AtomicU64::new(0),
             }),
@@ -200,6 +204,7 @@ impl RedisKeystore {
             .arg(self.key_of(keys::MAC, ""))
             .arg(seconds);
         let reply: Vec<Value> = script::run(&state.store.connection, &call).await?;
+        state.tc_tokens.forget();
         match Outcome::read(reply)? {
             Outcome::Applied(_) | Outcome::Erased => Ok(()),
             Outcome::Stale | Outcome::Late(_) => Err(self.refused()),

@@ -28,11 +28,11 @@ pub(super) struct Patience<'a> {
 }
 
 impl<'a> Patience<'a> {
-    /// Patience that begins now.
-    pub(super) fn new(lost: &'a CancellationToken) -> Self {
+    /// Patience that began at this moment.
+    pub(super) fn since(lost: &'a CancellationToken, began: Instant) -> Self {
         Self {
             lost,
-            deadline: Instant::now() + LIMIT,
+            deadline: began + LIMIT,
         }
     }
 
@@ -57,7 +57,7 @@ pub(super) async fn patiently<T, F>(
 where
     F: Future<Output = RedisResult<T>>,
 {
-    let patience = Patience::new(lost);
+    let patience = Patience::since(lost, Instant::now());
     loop {
         match read().await {
             Err(error) if patience.again(&error).await => {}

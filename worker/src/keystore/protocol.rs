@@ -194,7 +194,7 @@ impl ProtocolStore for RedisKeystore {
         payload: &[u8],
     ) -> Result<()> {
         let field = keys::field(&[chat_jid, message_id]);
-        Ok(self.put_sent(field, payload).await?)
+        Ok(self.put_timed(&SENT, &[(field, payload)]).await?)
     }
 
     async fn take_sent_message(&self, chat_jid: &str, message_id: &str) -> Result<Option<Vec<u8>>> {

@@ -1,6 +1,7 @@
 //! Messages that come again although nothing is kept of them.
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
@@ -24,14 +25,14 @@ pub trait Recall: fmt::Debug + Send + Sync {
 }
 
 /// A message was not told, or it is not known whether it was.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[error("an inbound message is not settled: {0}")]
-pub struct Unsettled(#[source] pub Box<dyn std::error::Error + Send + Sync>);
+pub struct Unsettled(#[source] pub Arc<dyn std::error::Error + Send + Sync>);
 
 impl RedisKeystore {
     /// The same handle, which asks `recall` about messages that come again.
     #[must_use]
-    pub fn recalling(mut self, recall: std::sync::Arc<dyn Recall>) -> Self {
+    pub fn recalling(mut self, recall: Arc<dyn Recall>) -> Self {
         self.recall = Some(recall);
         self
     }

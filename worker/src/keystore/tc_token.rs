@@ -1,17 +1,80 @@
 //! Trusted contact tokens.
+//!
+//! whatsapp-rust asks for the recipient's token at every send, and most contacts have none. So what
+//! was read is remembered, and forgotten with every write: only this handle writes while it owns the
+//! session, and what it reads after it lost that leaves the worker no more.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use wacore::store::traits::TcTokenEntry;
 
-use super::write::{COSTLY_ROWS, seconds};
+use super::write::{COSTLY_ROWS, Reply, Write, seconds};
 use super::{KeystoreError, RedisKeystore, codec, keys};
 
 const FAMILIES: [gateway_shared::redis::keys::KeyFamily; 3] =
     [keys::TC_TOKEN, keys::TC_RECEIVED, keys::TC_SENT];
 
+/// How many contacts are remembered; then all are forgotten.
+const REMEMBERED: usize = 4_096;
+
+/// What was read of contacts, since the last write.
+#[derive(Debug, Default)]
+pub(super) struct TcMemory(Mutex<Remembered>);
+
+#[derive(Debug, Default)]
+struct Remembered {
+    rows: HashMap<String, Option<TcTokenEntry>>,
+    /// How many writes were begun or ended: what was read across one may be older than it.
+    writes: u64,
+}
+
+impl TcMemory {
+    fn get(&self) -> MutexGuard<'_, Remembered> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn forget(&self) {
+        let mut memory = self.get();
+        memory.rows.clear();
+        memory.writes += 1;
+    }
+}
+
 impl RedisKeystore {
     pub(super) async fn tc_token(&self, jid: &str) -> Result<Option<TcTokenEntry>, KeystoreError> {
+        let memory = &self.state.tc_tokens;
+        let before = {
+            let memory = memory.get();
+            if let Some(known) = memory.rows.get(jid) {
+                return Ok(known.clone());
+            }
+            memory.writes
+        };
         let stored = self.field(keys::TC_TOKEN, jid.as_bytes()).await?;
-        stored.as_deref().map(codec::decode_tc_token).transpose()
+        let row = stored.as_deref().map(codec::decode_tc_token).transpose()?;
+        let mut memory = memory.get();
+        if memory.writes == before {
+            if memory.rows.len() >= REMEMBERED {
+                memory.rows.clear();
+            }
+            memory.rows.insert(jid.to_owned(), row.clone());
+        }
+        Ok(row)
+    }
+
+    /// Writes rows of contacts. What was remembered is forgotten before and after, so that nothing
+    /// read meanwhile stays; whether or not somebody still waits for it, as the write goes on.
+    async fn write_tc(&self, write: Write<'_>) -> Result<Reply, KeystoreError> {
+        let (keystore, ops) = (self.clone(), write.into_ops());
+        let written = tokio::spawn(async move {
+            keystore.state.tc_tokens.forget();
+            let reply = keystore.commit(ops).await;
+            keystore.state.tc_tokens.forget();
+            reply
+        });
+        // Only a runtime that ends leaves a write without an outcome.
+        written.await.unwrap_or(Err(KeystoreError::Lost))
     }
 
     /// Replaces a contact's row.
@@ -21,15 +84,14 @@ impl RedisKeystore {
         entry: &TcTokenEntry,
     ) -> Result<(), KeystoreError> {
         let sent = entry.sender_timestamp.map(seconds);
-        self.write()
+        let write = self
+            .write()
             .op("tcput", &FAMILIES)
             .arg(jid)
             .number(seconds(entry.token_timestamp))
             .own(sent.map_or_else(String::new, |sent| sent.to_string()))
-            .arg(&entry.token)
-            .run()
-            .await
-            .map(|_| ())
+            .arg(&entry.token);
+        self.write_tc(write).await.map(drop)
     }
 
     pub(super) async fn delete_tc(&self, jid: &str) -> Result<(), KeystoreError> {
@@ -37,18 +99,14 @@ impl RedisKeystore {
         for (name, family) in ["HDEL", "ZREM", "ZREM"].into_iter().zip(FAMILIES) {
             write = write.op(name, &[family]).arg(jid);
         }
-        write.run().await.map(|_| ())
+        self.write_tc(write).await.map(drop)
     }
 
     /// Notes that our token was sent at `time`, never going back.
     pub(super) async fn touch_tc(&self, jid: &str, time: i64) -> Result<(), KeystoreError> {
-        self.write()
-            .op("tcsent", &FAMILIES)
-            .arg(jid)
-            .number(seconds(time))
-            .run()
-            .await
-            .map(|_| ())
+        let write = self.write().op("tcsent", &FAMILIES);
+        let write = write.arg(jid).number(seconds(time));
+        self.write_tc(write).await.map(drop)
     }
 
     /// Stores a token received at `time`, unless a newer one is there.
@@ -58,14 +116,9 @@ impl RedisKeystore {
         token: &[u8],
         time: i64,
     ) -> Result<(), KeystoreError> {
-        self.write()
-            .op("tctoken", &FAMILIES)
-            .arg(jid)
-            .number(seconds(time))
-            .arg(token)
-            .run()
-            .await
-            .map(|_| ())
+        let write = self.write().op("tctoken", &FAMILIES);
+        let write = write.arg(jid).number(seconds(time)).arg(token);
+        self.write_tc(write).await.map(drop)
     }
 
     /// Drops the rows whose token was received before the one time and ours sent before the other.
@@ -90,16 +143,15 @@ impl RedisKeystore {
         let mut offset = 0;
         let mut total = 0;
         loop {
-            let mut replies = self
+            let write = self
                 .write()
                 .op("tcexpire", &FAMILIES)
                 .number(limits[0])
                 .number(limits[1])
                 .number(walk)
                 .number(offset)
-                .number(COSTLY_ROWS)
-                .run()
-                .await?;
+                .number(COSTLY_ROWS);
+            let mut replies = self.write_tc(write).await?;
             let (seen, dropped): (usize, u32) = replies.next()?;
             total += dropped;
             if seen < COSTLY_ROWS {

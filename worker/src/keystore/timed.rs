@@ -50,22 +50,19 @@ impl RedisKeystore {
     ) -> Result<(), KeystoreError> {
         let now = seconds(wacore::time::now_secs());
         for rows in rows.chunks(ROWS) {
-            let mut write = self.write().op("HSET", &[family.rows]);
+            let families = [family.rows, family.times];
+            let most = family
+                .most
+                .map_or_else(String::new, |most| most.to_string());
+            let mut write = self.write().op("keep", &families).own(most);
             for (field, value) in rows {
-                write = write.arg(field).arg(*value);
-            }
-            write = write.op("ZADD", &[family.times]);
-            for (field, _) in rows {
-                write = write.number(now).arg(field);
+                write = write.number(now).arg(field).arg(*value);
             }
             if let Some(life) = family.life {
                 write = write
-                    .op("expire", &[family.rows, family.times])
+                    .op("expire", &families)
                     .own(format!("({}", now - life))
                     .number(COSTLY_ROWS);
-            }
-            if let Some(most) = family.most {
-                write = write.op("trim", &[family.rows, family.times]).number(most);
             }
             write.run().await?;
         }

@@ -1,5 +1,6 @@
 //! Whether a message that WhatsApp sends again was told (law 7).
 
+use std::error::Error;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -57,11 +58,11 @@ impl Told {
 #[async_trait]
 impl Recall for Told {
     async fn settle(&self, chat: &str, sender: &str, id: &str) -> Result<(), Unsettled> {
-        let refused = |what: &str| Unsettled(what.to_owned().into());
+        let refused = |what: &str| Unsettled(Box::<dyn Error + Send + Sync>::from(what).into());
         let address = |text| WaAddress::parse(text).ok_or_else(|| refused("it has no address"));
         let identity = identity(&address(chat)?, &address(sender)?, id);
         let settled = self.runtime.sessions.is_settled(&self.owner.of, &identity);
-        if settled.await.map_err(|error| Unsettled(Box::new(error)))? {
+        if settled.await.map_err(|error| Unsettled(Arc::new(error)))? {
             return Ok(());
         }
         self.ask(identity, chat, sender, id);

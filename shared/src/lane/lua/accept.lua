@@ -40,8 +40,7 @@ if idem ~= '' then
       if waiter ~= '' and RANK[old.status] < RANK.sent then
         redis.call('HSET', K.outbox(out), 'waiters', old.waiters .. ' ' .. waiter)
       end
-      local since = string.match(old.hist, '%d+$')
-      return { 'replayed', out, old.wa, old.status, since, old.mode, v[3] or '' }
+      return { 'replayed', out, old.wa, old.status, old.since, old.mode, v[3] or '' }
     end
   end
 end

@@ -61,7 +61,31 @@ local function wake(owner)
   redis.call('PUBLISH', PREFIX .. ':wake:' .. owner, L.session)
 end
 
+-- Chats that became ready and chats that were written to, with their scores: each is one command
+-- for all of a step, and so is written before anything reads it.
+local readied, written_to = {}, {}
+
+local function write_gathered()
+  if #readied > 0 then redis.call('ZADD', K.ready(L.session), unpack(readied)) end
+  if #written_to > 0 then
+    local known = K.known(L.session)
+    if redis.call('ZADD', known, unpack(written_to)) > 0 then
+      local over = redis.call('ZCARD', known) - MOST_KNOWN
+      if over > 0 then redis.call('ZREMRANGEBYRANK', known, 0, over - 1) end
+    end
+  end
+  readied, written_to = {}, {}
+end
+
+local function gather(list, score, chat)
+  -- Lua can not pass on any number of arguments at once.
+  if #list >= 1000 then write_gathered() end
+  list[#list + 1] = score
+  list[#list + 1] = chat
+end
+
 local function save_lane()
+  write_gathered()
   if not changed then return end
   local fields = {}
   for field, value in pairs(changed) do
@@ -106,14 +130,16 @@ end
 --   amends    what it changes about another message, once it is sent (JSON); absent = nothing
 local FIX = '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+) %S+ (%S+) (%S+) %S+ (.*)$'
 
--- The entry of an id from its fields, or nil where retention has taken it.
+-- The entry of an id from its fields, or nil where retention has taken it. Patterns are anchored:
+-- others are tried from every place of the text.
 local function entry_of(id, fix, hist, attempts, waiters, amends)
   if not fix then return nil end
+  local status, since = string.match(string.match(hist, '^.*,(.*)$') or hist, '^(%a+):(%d+)$')
   local seq, urgent, session, chat, wa, mode, created, expires, req = string.match(fix, FIX)
   return {
     id = id, session = session, chat = chat, wa = wa, mode = mode, urgent = urgent, seq = seq,
     created = created, expires = expires, req = req, fix = fix, hist = hist,
-    status = string.match(hist, '(%a+):%d+$'), attempts = tonumber(attempts or 0),
+    status = status, since = since, attempts = tonumber(attempts or 0),
     waiters = waiters or '', amends = amends,
   }
 end
@@ -124,7 +150,15 @@ local function load_entry(id)
 end
 
 -- Appends one event to the organization's stream; `payload` is JSON.
+-- The first event of a step also trims what retention takes.
+local trimmed = false
 local function emit(kind, session, now, payload)
+  if trimmed then
+    redis.call('XADD', K.events(), '*',
+      'event', kind, 'session', session, 'timestamp', now, 'payload', payload)
+    return
+  end
+  trimmed = true
   redis.call('XADD', K.events(), 'MINID', '~', text(tonumber(now) - EVENT_RETENTION), '*',
     'event', kind, 'session', session, 'timestamp', now, 'payload', payload)
 end
@@ -138,13 +172,13 @@ local function try_of(entry)
 end
 
 local function status_payload(entry, status, now, err, sender, try)
-  local json = '{"outboxId":"' .. entry.id .. '","waMessageId":"' .. entry.wa
-    .. '","messageIds":["' .. entry.wa .. '"],"chatJid":' .. cjson.encode(entry.chat)
-  if sender and sender ~= '' then json = json .. ',"senderJid":' .. cjson.encode(sender) end
-  json = json .. ',"status":"' .. status .. '","timestamp":' .. now
-  if err ~= '' then json = json .. ',"error":' .. err end
-  if try and try > 1 then json = json .. ',"try":' .. try end
-  return json .. ',"requestId":' .. cjson.encode(entry.req) .. '}'
+  local by = sender and sender ~= '' and ',"senderJid":' .. cjson.encode(sender) or ''
+  local failure = err ~= '' and ',"error":' .. err or ''
+  local again = try and try > 1 and ',"try":' .. try or ''
+  return '{"outboxId":"' .. entry.id .. '","waMessageId":"' .. entry.wa
+    .. '","messageIds":["' .. entry.wa .. '"],"chatJid":' .. cjson.encode(entry.chat) .. by
+    .. ',"status":"' .. status .. '","timestamp":' .. now .. failure .. again
+    .. ',"requestId":' .. cjson.encode(entry.req) .. '}'
 end
 
 -- Tells every request that waits for this entry how it ended.
@@ -171,21 +205,16 @@ local function is_person(chat)
 end
 
 -- Remembers that a chat was written to; of many, the latest.
-local function know_chat(session, chat, now)
-  if not is_person(chat) then return end
-  local known = K.known(session)
-  if redis.call('ZADD', known, now, chat) == 1 and redis.call('ZCARD', known) > MOST_KNOWN then
-    redis.call('ZREMRANGEBYRANK', known, 0, 0)
-  end
+local function know_chat(chat, now)
+  if is_person(chat) then gather(written_to, now, chat) end
 end
 
 -- Gives the entry a new status and tells it, in one step. `err` is JSON or ''.
 local function move(entry, status, now, err, sender)
   local key, before, try = K.outbox(entry.id), RANK[entry.status], try_of(entry)
   -- WhatsApp counts whole seconds, and its clock is not ours: no step is earlier than the last.
-  local last = string.match(entry.hist, '%d+$')
-  if tonumber(now) < tonumber(last) then now = last end
-  entry.status = status
+  if tonumber(now) < tonumber(entry.since) then now = entry.since end
+  entry.status, entry.since = status, now
   entry.hist = entry.hist .. ',' .. status .. ':' .. now
   if err ~= '' then
     redis.call('HSET', key, 'hist', entry.hist, 'error', err)
@@ -198,7 +227,7 @@ local function move(entry, status, now, err, sender)
   -- Settled: from here on retention counts.
   if before < RANK.sent and RANK[status] >= RANK.sent then
     acquit(entry.id)
-    if status == 'sent' then know_chat(entry.session, entry.chat, now) end
+    if status == 'sent' then know_chat(entry.chat, now) end
     if entry.waiters ~= '' then
       answer(entry, status, now, err)
       redis.call('HDEL', key, 'waiters')
@@ -214,7 +243,7 @@ local function make_ready(chat, seq)
   if L.urgent > 0 and redis.call('HEXISTS', K.urgent(L.session), chat) == 1 then
     score = score - URGENCY
   end
-  redis.call('ZADD', K.ready(L.session), score, chat)
+  gather(readied, score, chat)
   stirred = true
 end
 
@@ -226,12 +255,16 @@ local function enqueue(entry)
     make_ready(chat, entry.seq)
   elseif entry.urgent == '1' then
     -- The whole chat is hurried on, so that the urgent entry keeps its place in it.
+    write_gathered()
     local score = redis.call('ZSCORE', K.ready(session), chat)
     if score and tonumber(score) >= 0 then
       redis.call('ZADD', K.ready(session), tonumber(score) - URGENCY, chat)
     end
   end
 end
+
+-- The heads of chats that went on in this step, as their lists have them.
+local next_heads = {}
 
 -- Takes an ended entry out of its chat, if it is the head, and lets the chat go on.
 local function leave_chat(entry, flew)
@@ -240,10 +273,12 @@ local function leave_chat(entry, flew)
   local heads = redis.call('LRANGE', key, 0, 1)
   if heads[1] ~= entry.seq .. ':' .. entry.id then return end
   redis.call('LPOP', key)
+  next_heads[chat] = heads[2]
   if not flew then redis.call('ZREM', K.delayed(session), chat) end
   if heads[2] then
     make_ready(chat, string.match(heads[2], '^%d+'))
   elseif not flew then
+    write_gathered()
     redis.call('ZREM', K.ready(session), chat)
   end
 end

@@ -8,10 +8,13 @@
 local sid = ARGV[2]
 if not owns(sid, ARGV[3]) then return { 'stale' } end
 load_lane(sid)
+local names = {}
+for i = 4, #ARGV, 4 do names[#names + 1] = ARGV[i + 3] end
+local ids = #names > 0 and redis.call('HMGET', K.by_wa_id(sid), unpack(names)) or {}
 local moved = 0
 for i = 4, #ARGV, 4 do
   local status, time, sender = ARGV[i], ARGV[i + 1], ARGV[i + 2]
-  local id = redis.call('HGET', K.by_wa_id(sid), ARGV[i + 3])
+  local id = ids[i / 4]
   local entry = id and load_entry(id)
   -- Nobody can have received what was never attempted.
   if entry and RANK[entry.status] >= RANK.sending and RANK[entry.status] < RANK[status] then

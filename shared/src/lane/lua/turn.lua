@@ -94,6 +94,7 @@ end
 
 local claims, ready = {}, K.ready(sid)
 local paused = L.paused > moment
+write_gathered()
 local drained = false
 local wanted = paused and 0 or most
 -- While new chats are held, those never written to are put off; so many in one turn.
@@ -109,8 +110,11 @@ while #claims < wanted and not drained and put_off < most_put_off do
     repeat
       -- What was cancelled or expired, is gone altogether, or was retried and so has another place
       -- further back, is no head.
-      if id then redis.call('LPOP', list) end
-      local head = redis.call('LINDEX', list, 0)
+      if id then
+        redis.call('LPOP', list)
+        next_heads[chat] = nil
+      end
+      local head = next_heads[chat] or redis.call('LINDEX', list, 0)
       seq, id = string.match(head or '', '^(%d+):(.+)$')
       if id then
         v = redis.call('HMGET', K.outbox(id), 'fix', 'hist', 'attempts', 'body')
