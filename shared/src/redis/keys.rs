@@ -13,14 +13,18 @@
 //! derives the rest from it with the functions of [`lua_prelude`], which is generated from
 //! [`PARTITION`] and [`GLOBAL`]: a name is written down once.
 
+mod families;
+
 use std::fmt::Write;
 
 use crate::domain::{OrganizationId, SessionId};
 
+pub use families::{GLOBAL, PARTITION};
+
 /// One family of keys: where, of which Redis type, and for what.
 #[derive(Debug, Clone, Copy)]
 pub struct KeyFamily {
-    /// Its name in code: `keys.lua` calls it `K.<name>(…)`.
+    /// Its name in code: scripts call it `K.<name>(…)`.
     pub name: &'static str,
     /// What follows the root, `*` standing for an argument.
     pub pattern: &'static str,
@@ -29,226 +33,6 @@ pub struct KeyFamily {
     /// What it holds and how long it lives.
     pub purpose: &'static str,
 }
-
-const fn family(
-    name: &'static str,
-    pattern: &'static str,
-    kind: &'static str,
-    purpose: &'static str,
-) -> KeyFamily {
-    KeyFamily {
-        name,
-        pattern,
-        kind,
-        purpose,
-    }
-}
-
-/// The keys of an organization's partition.
-pub const PARTITION: &[KeyFamily] = &[
-    family(
-        "org",
-        ":org",
-        "hash",
-        "the organization: name, createdAt; for ever",
-    ),
-    family(
-        "sessions",
-        ":sessions",
-        "set",
-        "ids of the organization's sessions; for ever",
-    ),
-    family(
-        "apikeys",
-        ":apikeys",
-        "hash",
-        "keyId -> sha256 of the key; until revoked",
-    ),
-    family(
-        "session",
-        ":s:*",
-        "hash",
-        "a session: contract fields, owner, epoch, qr; until deleted",
-    ),
-    family(
-        "outbox_index",
-        ":s:*:o",
-        "zset",
-        "`outboxId:waMessageId` by createdAt; outbox retention",
-    ),
-    family(
-        "by_wa_id",
-        ":s:*:wa",
-        "hash",
-        "waMessageId -> outboxId; outbox retention",
-    ),
-    family(
-        "dead",
-        ":s:*:dead",
-        "zset",
-        "dead letters by time of failure; outbox retention",
-    ),
-    family(
-        "inbound",
-        ":s:*:in",
-        "zset",
-        "`chat|sender|id` of inbound messages told, by time; 7 days",
-    ),
-    family(
-        "messages",
-        ":s:*:m:*",
-        "hash",
-        "a page of the message index: messageId -> record (JSON); message retention",
-    ),
-    family(
-        "lane",
-        ":l:*",
-        "hash",
-        "a lane: seq, depth, urgent, due, asleep, skip, tatMinute, tatHour, pauses, newChatsUntil, suspects, page, pageAt; with the session",
-    ),
-    family(
-        "known",
-        ":l:*:known",
-        "zset",
-        "chats with one person that were written to, by the last time; the latest 100,000",
-    ),
-    family(
-        "suspects",
-        ":l:*:sus",
-        "hash",
-        "outboxId -> epochs of the owners that vanished with it in flight; until it is settled",
-    ),
-    family(
-        "ready",
-        ":l:*:ready",
-        "zset",
-        "chats whose head may be claimed, by urgency and order",
-    ),
-    family(
-        "delayed",
-        ":l:*:delay",
-        "zset",
-        "chats whose head waits for a retry, by due time",
-    ),
-    family(
-        "scheduled",
-        ":l:*:sched",
-        "zset",
-        "outboxIds not yet in the lane, by sendAt",
-    ),
-    family(
-        "expiring",
-        ":l:*:exp",
-        "zset",
-        "waiting outboxIds by expiresAt",
-    ),
-    family(
-        "flying",
-        ":l:*:fly",
-        "hash",
-        "claimed outboxIds -> epoch of the claim",
-    ),
-    family(
-        "urgent",
-        ":l:*:urg",
-        "hash",
-        "chat -> number of its waiting urgent entries",
-    ),
-    family(
-        "chat",
-        ":l:*:c:*",
-        "list",
-        "a chat's `seq:outboxId` in order of acceptance, its claimed head included",
-    ),
-    family(
-        "outbox",
-        ":o:*",
-        "hash",
-        "an outbox entry: fix, hist, body, attempts, error, waiters; outbox retention after its end",
-    ),
-    family(
-        "idempotency",
-        ":i:*",
-        "string",
-        "sha256 of an Idempotency-Key -> `fingerprint outboxId`; 24 h",
-    ),
-    family(
-        "events",
-        ":ev",
-        "stream",
-        "the organization's events; event retention",
-    ),
-    family(
-        "refused",
-        ":refused",
-        "string",
-        "how many writes of former owners were refused; for ever",
-    ),
-];
-
-/// The keys of the whole installation.
-pub const GLOBAL: &[KeyFamily] = &[
-    family(
-        "installation",
-        ":installation",
-        "hash",
-        "the marker: id, schema (version of this model), createdAt; for ever",
-    ),
-    family(
-        "organizations",
-        ":orgs",
-        "set",
-        "ids of all organizations; for ever",
-    ),
-    family(
-        "organization_names",
-        ":orgnames",
-        "hash",
-        "name -> organizationId; for ever",
-    ),
-    family(
-        "directory",
-        ":dir",
-        "hash",
-        "sessionId -> organizationId; until deleted",
-    ),
-    family(
-        "running",
-        ":run",
-        "set",
-        "`org/session` of every session that should run",
-    ),
-    family(
-        "free",
-        ":free",
-        "set",
-        "`org/session` of running sessions believed to have no owner (a hint)",
-    ),
-    family(
-        "workers",
-        ":workers",
-        "zset",
-        "live workers by time of their last heartbeat",
-    ),
-    family(
-        "worker",
-        ":w:*",
-        "hash",
-        "what a worker says of itself; until it leaves or is buried",
-    ),
-    family(
-        "owned",
-        ":own:*",
-        "set",
-        "`org/session` a worker owns or is about to (a hint; the session record is the truth)",
-    ),
-    family(
-        "sweep",
-        ":sweep",
-        "string",
-        "the worker that swept last; until the next sweep is due",
-    ),
-];
 
 /// Makes keys and channel names under one prefix.
 #[derive(Debug, Clone)]

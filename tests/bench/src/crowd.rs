@@ -1,18 +1,14 @@
 //! (f) A crowd: very many idle sessions on one worker. How much of a core it takes to keep them
 //! connected, and how much memory each costs, in the worker and in Redis.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
-use gateway_tests::process::Program;
 use serde::Serialize;
 
 use crate::plan::Plan;
-use crate::stage::{Stage, resident_kib};
-
-/// The kernel's clock ticks a second, in which it counts the time of processes (`USER_HZ`, which
-/// is 100 on every architecture that Linux' ABI fixes it for).
-const TICKS: f64 = 100.0;
+use crate::process::{cpu_time, resident_kib};
+use crate::stage::Stage;
 
 /// What a crowd costs.
 #[derive(Debug, Serialize)]
@@ -63,21 +59,6 @@ pub(crate) async fn measure(plan: &Plan) -> Result<Measured> {
     };
     stage.end();
     Ok(measured)
-}
-
-/// The time a process has had on any core.
-fn cpu_time(program: &Program) -> Result<Duration> {
-    let pid = program.pid().context("the process has ended")?;
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The name, in parentheses, may hold anything; utime and stime are 11 and 12 fields after it.
-    let after = stat.rsplit_once(") ").context("no name in stat")?.1;
-    let ticks: f64 = after
-        .split(' ')
-        .skip(11)
-        .take(2)
-        .filter_map(|field| field.parse::<f64>().ok())
-        .sum();
-    Ok(Duration::from_secs_f64(ticks / TICKS))
 }
 
 async fn redis_kib(stage: &Stage) -> Result<f64> {

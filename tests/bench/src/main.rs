@@ -16,6 +16,7 @@ mod latency;
 mod memory;
 mod plain;
 mod plan;
+mod process;
 mod report;
 mod scale;
 mod sends;

@@ -8,7 +8,8 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::plan::Plan;
-use crate::stage::{Stage, resident_kib};
+use crate::process::resident_kib;
+use crate::stage::Stage;
 
 /// How long between two looks at whether the memory has settled.
 const GLANCE: Duration = Duration::from_secs(2);

@@ -98,6 +98,26 @@ impl Report {
                 verdict(each.ratio >= 0.8)
             );
         }
+        println!("    processor for each send, µs of one core:");
+        for each in all {
+            let of = |rounds: &[sends::Micros], part: fn(&sends::Micros) -> f64| {
+                median(&rounds.iter().map(part).collect::<Vec<_>>())
+            };
+            let told = |rounds: &[sends::Micros]| {
+                format!(
+                    "Redis {:.0}, client {:.0}, sandbox {:.0}",
+                    of(rounds, |it| it.redis),
+                    of(rounds, |it| it.client),
+                    of(rounds, |it| it.sandbox)
+                )
+            };
+            println!(
+                "    {:<10} gateway: {}; plain: {}",
+                each.sessions,
+                told(&each.gateway_micros),
+                told(&each.plain_micros)
+            );
+        }
         let headline = all.iter().find(|each| each.sessions == 10);
         self.headline("sends_ratio", headline.map(|each| each.ratio));
         self.put("sends", &all)

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::figures::median;
 use crate::plan::Plan;
-use crate::sends::gateway_rate;
+use crate::sends::gateway_round;
 use crate::stage::Stage;
 
 /// Sends that one worker may have in flight.
@@ -50,7 +50,7 @@ pub(crate) async fn measure(plan: &Plan) -> Result<Vec<Measured>> {
     stage.pair(SESSIONS).await?;
     let lanes = Lanes::new(stage.store.clone(), Config::defaults()?.retention);
     // The first message to a person costs a handshake.
-    gateway_rate(&stage, &lanes, SESSIONS, PEERS, &peers).await?;
+    gateway_round(&stage, &lanes, SESSIONS, PEERS, &peers).await?;
     let delay = u64::try_from(DELAY.as_millis())?;
     stage
         .world
@@ -66,7 +66,8 @@ pub(crate) async fn measure(plan: &Plan) -> Result<Vec<Measured>> {
         let mut rounds = Vec::new();
         for _ in 0..plan.rounds {
             let each = plan.scaling * workers / SESSIONS;
-            rounds.push(gateway_rate(&stage, &lanes, SESSIONS, each, &peers).await?);
+            let round = gateway_round(&stage, &lanes, SESSIONS, each, &peers).await?;
+            rounds.push(round.rate);
         }
         let one = all
             .first()

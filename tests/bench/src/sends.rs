@@ -22,6 +22,7 @@ use serde::Serialize;
 use crate::figures::Duel;
 use crate::plain::TEXT;
 use crate::plan::Plan;
+use crate::process::cpu_time;
 use crate::stage::Stage;
 
 /// People written to; every session writes to all of them in turn.
@@ -45,6 +46,57 @@ pub(crate) struct Measured {
     pub(crate) rates: Duel,
     /// Gateway over plain loop.
     pub(crate) ratio: f64,
+    /// What the gateway's sends took of the processors, round by round.
+    pub(crate) gateway_micros: Vec<Micros>,
+    /// What the plain loop's sends took; its clients stand in the place of the worker.
+    pub(crate) plain_micros: Vec<Micros>,
+}
+
+/// Microseconds of processor a send, while all of them left. Two cores have two million a second.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Micros {
+    /// In Redis.
+    pub(crate) redis: f64,
+    /// In the worker, or in the plain clients.
+    pub(crate) client: f64,
+    /// In the sandbox.
+    pub(crate) sandbox: f64,
+}
+
+/// One round of the gateway.
+pub(crate) struct Round {
+    /// Sends a second.
+    pub(crate) rate: f64,
+    micros: Micros,
+}
+
+/// The time that Redis, the worker, the plain clients and the sandbox have had so far.
+struct Spent([Duration; 4]);
+
+impl Spent {
+    fn so_far(stage: &Stage) -> Result<Self> {
+        let world = &stage.world;
+        Ok(Self([
+            cpu_time(world.redis.program())?,
+            cpu_time(&world.workers[0].program)?,
+            stage.plain.cpu_time()?,
+            cpu_time(&world.sandbox.program)?,
+        ]))
+    }
+
+    /// What each of `sends` took since `before`; the worker and the clients take turns.
+    fn since(&self, before: &Self, sends: usize) -> Micros {
+        let mut each = [0.0; 4];
+        for (each, (now, then)) in each.iter_mut().zip(self.0.iter().zip(before.0)) {
+            *each = now.saturating_sub(then).as_secs_f64() * 1_000_000.0 / sends as f64;
+        }
+        let [redis, worker, clients, sandbox] = each;
+        Micros {
+            redis,
+            client: worker + clients,
+            sandbox,
+        }
+    }
 }
 
 /// Measures all of it.
@@ -61,17 +113,19 @@ pub(crate) async fn measure(plan: &Plan) -> Result<Vec<Measured>> {
         let each = messages / sessions;
         // The first message to a person costs a handshake; both sides have made it before.
         stage.plain.send(sessions, PEERS, &peers).await?;
-        gateway_rate(&stage, &lanes, sessions, PEERS, &peers).await?;
+        gateway_round(&stage, &lanes, sessions, PEERS, &peers).await?;
         let mut rates = Duel::default();
+        let (mut gateway_micros, mut plain_micros) = (Vec::new(), Vec::new());
         for _ in 0..plan.rounds {
             stage.calm().await?;
-            rates
-                .gateway
-                .push(gateway_rate(&stage, &lanes, sessions, each, &peers).await?);
+            let round = gateway_round(&stage, &lanes, sessions, each, &peers).await?;
+            rates.gateway.push(round.rate);
+            gateway_micros.push(round.micros);
             stage.calm().await?;
-            rates
-                .plain
-                .push(stage.plain.send(sessions, each, &peers).await?.0);
+            let before = Spent::so_far(&stage)?;
+            let (rate, _) = stage.plain.send(sessions, each, &peers).await?;
+            rates.plain.push(rate);
+            plain_micros.push(Spent::so_far(&stage)?.since(&before, each * sessions));
         }
         let ratio = rates.ratio();
         all.push(Measured {
@@ -79,6 +133,8 @@ pub(crate) async fn measure(plan: &Plan) -> Result<Vec<Measured>> {
             messages: each * sessions,
             rates,
             ratio,
+            gateway_micros,
+            plain_micros,
         });
     }
     stage.end();
@@ -86,14 +142,14 @@ pub(crate) async fn measure(plan: &Plan) -> Result<Vec<Measured>> {
 }
 
 /// Fills the lanes of the first `sessions` sessions with `each` messages and lets the worker
-/// empty them; sends a second.
-pub(crate) async fn gateway_rate(
+/// empty them.
+pub(crate) async fn gateway_round(
     stage: &Stage,
     lanes: &Lanes,
     sessions: usize,
     each: usize,
     peers: &[String],
-) -> Result<f64> {
+) -> Result<Round> {
     let sessions = &stage.sessions()[..sessions];
     let total = sessions.len() * each;
     // Longer than the filling takes, also on a slow machine.
@@ -124,13 +180,15 @@ pub(crate) async fn gateway_rate(
         .buffer_unordered(FILLING_AT_ONCE)
         .try_collect::<Vec<()>>()
         .await?;
-    ensure!(
-        SystemClock::local() < begin,
-        "the lanes could not be filled in time"
-    );
+    let left = begin - SystemClock::local();
+    let left = u64::try_from(left).context("the lanes could not be filled in time")?;
+    tokio::time::sleep(Duration::from_millis(left)).await;
+    let before = Spent::so_far(stage)?;
     wait_until_empty(stage, sessions).await?;
+    let micros = Spent::so_far(stage)?.since(&before, total);
     let end = last_sent(stage, sessions, begin, total).await?;
-    Ok(total as f64 / ((end - begin) as f64 / 1_000.0))
+    let rate = total as f64 / ((end - begin) as f64 / 1_000.0);
+    Ok(Round { rate, micros })
 }
 
 fn acceptance(from: &SessionRef, to: &Jid) -> Acceptance {

@@ -1,16 +1,15 @@
 //! What several parts of the bench stand on: one worker and the plain clients at one sandbox.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use futures_util::{StreamExt, TryStreamExt};
 use gateway_shared::config::Config;
 use gateway_shared::domain::{OrganizationId, SessionId};
 use gateway_shared::lane::SessionRef;
 use gateway_shared::redis::keys::{PARTITION, key};
 use gateway_shared::redis::{RedisConfig, Store};
-use gateway_tests::process::{Persistence, Program};
+use gateway_tests::process::Persistence;
 use gateway_tests::world::{World, WorldBuilder, pair};
 
 use crate::plain::PlainProcess;
@@ -23,26 +22,6 @@ const PHONE: &str = "1555000";
 pub(crate) const PREFIX: &str = "world";
 /// Without an event for so long, nothing is under way any more.
 const CALM: Duration = Duration::from_millis(400);
-
-/// The bench's own executable.
-///
-/// # Errors
-/// When the system does not say where it is.
-pub(crate) fn own_binary() -> Result<PathBuf> {
-    std::env::current_exe().context("find the own executable")
-}
-
-/// The resident memory of a process in KiB.
-///
-/// # Errors
-/// When it does not run.
-pub(crate) fn resident_kib(program: &Program) -> Result<f64> {
-    let pid = program.pid().context("the process has ended")?;
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let figure = line.and_then(|line| line.split_whitespace().next());
-    Ok(figure.context("no VmRSS")?.parse()?)
-}
 
 /// A world with one API and one worker, and plain clients at the same sandbox.
 #[derive(Debug)]

@@ -48,6 +48,7 @@ use agenda::Agenda;
 use lane::{Lane, Made};
 
 use crate::Backoff;
+use crate::session::LONGEST_TYPING;
 
 /// How the engine works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,7 +88,8 @@ impl From<&WorkerConfig> for EngineConfig {
                 ..CrashPolicy::default()
             },
             // The link itself gives up at the acknowledgement's deadline; this is for bugs.
-            attempt_timeout: Duration::from_millis(config.ack_timeout_ms.saturating_mul(2)),
+            attempt_timeout: LONGEST_TYPING
+                + Duration::from_millis(config.ack_timeout_ms.saturating_mul(2)),
             retry: Backoff::from(config),
             release_rest: Duration::from_millis(500),
             sweep: Duration::from_secs(30),

@@ -8,7 +8,7 @@
 //! receipts that is recorded in one step delays a crowd of frames once.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -28,21 +28,21 @@ const FLUSH: Duration = Duration::from_secs(3);
 /// How much was heard on a link, and how much of it is recorded.
 #[derive(Debug)]
 pub(super) struct Heard {
-    heard: watch::Sender<u64>,
+    heard: AtomicU64,
     recorded: watch::Sender<u64>,
 }
 
 impl Heard {
     pub(super) fn new() -> Self {
         Self {
-            heard: watch::Sender::new(0),
+            heard: AtomicU64::new(0),
             recorded: watch::Sender::new(0),
         }
     }
 
     /// Something that must be recorded was heard.
     pub(super) fn hear(&self) {
-        self.heard.send_modify(|heard| *heard += 1);
+        self.heard.fetch_add(1, Ordering::AcqRel);
     }
 
     /// So much more of what was heard is recorded, in its order.
@@ -52,7 +52,7 @@ impl Heard {
 
     /// What was heard up to now.
     fn mark(&self) -> u64 {
-        *self.heard.borrow()
+        self.heard.load(Ordering::Acquire)
     }
 
     fn is_recorded(&self, mark: u64) -> bool {

@@ -15,8 +15,8 @@ use crate::link::{InboundMessage, Link, WaAddress};
 /// How long typing is shown: for each letter, at least and at most. Nobody waits longer for a
 /// message because of it.
 const A_LETTER: Duration = Duration::from_millis(20);
-const AT_LEAST: Duration = Duration::from_millis(400);
-const AT_MOST: Duration = Duration::from_secs(3);
+const SHORTEST_TYPING: Duration = Duration::from_millis(400);
+pub(crate) const LONGEST_TYPING: Duration = Duration::from_secs(3);
 
 /// The link of a stint, for those that are made before it.
 #[derive(Debug, Default)]
@@ -101,7 +101,9 @@ impl Manners {
 /// How long it takes to type a text.
 fn typing(text: &str) -> Duration {
     let letters = u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
-    A_LETTER.saturating_mul(letters).clamp(AT_LEAST, AT_MOST)
+    A_LETTER
+        .saturating_mul(letters)
+        .clamp(SHORTEST_TYPING, LONGEST_TYPING)
 }
 
 #[cfg(test)]
@@ -110,8 +112,8 @@ mod tests {
 
     #[test]
     fn typing_takes_a_moment_and_never_long() {
-        assert_eq!(typing("hi"), AT_LEAST);
+        assert_eq!(typing("hi"), SHORTEST_TYPING);
         assert_eq!(typing(&"x".repeat(50)), Duration::from_secs(1));
-        assert_eq!(typing(&"x".repeat(60_000)), AT_MOST);
+        assert_eq!(typing(&"x".repeat(60_000)), LONGEST_TYPING);
     }
 }

@@ -27,6 +27,8 @@ use gateway_shared::redis::Store;
 use gateway_shared::session::Sessions;
 use tokio::sync::{Semaphore, mpsc};
 
+pub(crate) use manners::LONGEST_TYPING;
+
 use crate::engine::Engine;
 use crate::link::{LinkConfig, Network, SendPolicy};
 use crate::pool::{Liveness, Order};

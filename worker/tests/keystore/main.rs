@@ -8,4 +8,5 @@ mod limits;
 mod observe;
 mod server;
 mod steps;
+mod together;
 mod writes;

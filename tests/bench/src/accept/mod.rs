@@ -19,7 +19,8 @@ use serde_json::json;
 use crate::figures::Duel;
 use crate::http::Requests;
 use crate::plan::Plan;
-use crate::stage::{PREFIX, own_binary, remove};
+use crate::process::own_binary;
+use crate::stage::{PREFIX, remove};
 
 pub(crate) use bare::{BareArguments, serve as serve_bare};
 use snapshot::Snapshot;

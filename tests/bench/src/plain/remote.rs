@@ -1,6 +1,7 @@
 //! The process of plain clients, from the outside.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use gateway_tests::process::{Launch, Program};
@@ -8,7 +9,7 @@ use gateway_tests::world::SandboxProcess;
 use serde::Serialize;
 
 use super::{Grow, Send, Sent};
-use crate::stage::{own_binary, resident_kib};
+use crate::process::{cpu_time, own_binary, resident_kib};
 
 /// A running process of plain clients.
 #[derive(Debug)]
@@ -77,6 +78,14 @@ impl PlainProcess {
     /// When it does not run.
     pub(crate) fn resident_kib(&self) -> Result<f64> {
         resident_kib(&self.program)
+    }
+
+    /// The time it has had on any core.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub(crate) fn cpu_time(&self) -> Result<Duration> {
+        cpu_time(&self.program)
     }
 
     async fn call(&self, path: &str, body: &impl Serialize) -> Result<Vec<u8>> {
