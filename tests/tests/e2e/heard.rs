@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 use gateway_tests::client::{Event, Fault, SendRequest, eventually};
+use gateway_tests::process::RedisServer;
 use gateway_tests::world::World;
 use serde_json::json;
 
@@ -53,6 +54,46 @@ async fn a_message_decrypted_and_never_told_is_asked_for_again() -> Result<()> {
         .await
 }
 
+/// Redis stands still; the worker hears of something (its log says `mark`), can not record it, and
+/// is killed. Then Redis goes on, and there is a worker again.
+async fn dies_of_what_it_hears(
+    world: &mut World,
+    happens: impl AsyncFnOnce() -> Result<()>,
+    mark: &str,
+) -> Result<()> {
+    // The library hears nothing while it waits for Redis itself, as it does after pairing.
+    at_rest(&world.redis).await?;
+    world.redis.program().freeze()?;
+    happens().await?;
+    eventually("the worker hears of it", async || {
+        let log = std::fs::read_to_string(world.workers[0].program.launch().log_file())?;
+        Ok(log.contains(mark).then_some(()))
+    })
+    .await?;
+    world.workers[0].program.kill9().await?;
+    world.redis.program().thaw()?;
+    world.workers[0].restart().await
+}
+
+/// Returns when nobody has asked Redis for anything for some looks in a row.
+async fn at_rest(redis: &RedisServer) -> Result<()> {
+    const LOOKS: u32 = 20;
+    let (mut asked, mut grown, mut same) = (0, 0, 0);
+    eventually("Redis is at rest", async || {
+        let stats: String = redis.ask("INFO stats").await?;
+        let line = stats.lines().find_map(|line| {
+            let count = line.strip_prefix("total_commands_processed:")?;
+            count.trim().parse::<u64>().ok()
+        });
+        let now = line.context("no count of commands")?;
+        // What a look itself asks is the same each time.
+        same = if now - asked == grown { same + 1 } else { 0 };
+        (asked, grown) = (now, now - asked);
+        Ok((same >= LOOKS).then_some(()))
+    })
+    .await
+}
+
 /// A worker has heard a receipt and dies before it is in Redis: WhatsApp was not told that it has
 /// it, and brings it again.
 #[tokio::test]
@@ -68,16 +109,9 @@ async fn a_receipt_heard_and_never_recorded_comes_again() -> Result<()> {
             let (outbox, message) = (answer.text("outboxId")?, answer.text("waMessageId")?);
             events.wait_for_status(&outbox, "delivered").await?;
 
-            world.redis.program().freeze()?;
-            world.sandbox().read(&peer.phone, &message).await?;
-            eventually("the worker hears of it", async || {
-                let log = std::fs::read_to_string(world.workers[0].program.launch().log_file())?;
-                Ok(log.contains("Receipt(Read").then_some(()))
-            })
-            .await?;
-            world.workers[0].program.kill9().await?;
-            world.redis.program().thaw()?;
-            world.workers[0].restart().await?;
+            let sandbox = world.sandbox();
+            let read = async || sandbox.read(&peer.phone, &message).await;
+            dies_of_what_it_hears(world, read, "Receipt(Read").await?;
             events.wait_for_status(&outbox, "read").await?;
             Ok(())
         })
@@ -106,17 +140,9 @@ async fn a_change_to_a_group_heard_and_never_recorded_comes_again() -> Result<()
                 .wait_for("the group", |event| tells(event, "create"))
                 .await?;
 
-            world.redis.program().freeze()?;
             let subject = json!({ "subject": "Runs" });
-            sandbox.change_group(jid, &subject).await?;
-            eventually("the worker hears of it", async || {
-                let log = std::fs::read_to_string(world.workers[0].program.launch().log_file())?;
-                Ok(log.contains("Group(subject").then_some(()))
-            })
-            .await?;
-            world.workers[0].program.kill9().await?;
-            world.redis.program().thaw()?;
-            world.workers[0].restart().await?;
+            let change = async || sandbox.change_group(jid, &subject).await;
+            dies_of_what_it_hears(world, change, "Group(subject").await?;
             let told = events.wait_for("the subject", |event| tells(event, "subject"));
             assert_eq!(told.await?.text("subject"), "Runs");
             let seen = events.seen();
