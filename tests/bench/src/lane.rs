@@ -153,22 +153,24 @@ impl AtOnce {
         };
     }
 
+    fn is_complete(&self) -> bool {
+        let handled = self.lock();
+        handled.count >= handled.wanted
+    }
+
     async fn all(&self) -> Result<()> {
         let done = async {
             loop {
                 let complete = self.complete.notified();
-                if self.lock().count >= self.lock().wanted {
+                if self.is_complete() {
                     return;
                 }
                 complete.await;
             }
         };
         if timeout(PATIENCE, done).await.is_err() {
-            bail!(
-                "{} of {} sends were handled",
-                self.lock().count,
-                self.lock().wanted
-            );
+            let handled = self.lock();
+            bail!("{} of {} sends were handled", handled.count, handled.wanted);
         }
         Ok(())
     }

@@ -23,6 +23,8 @@ const APIS: usize = 2;
 /// How long everything may take to settle once nothing is broken any more, besides a quarter of
 /// the run's length: limited sessions work off what has piled up.
 pub const SETTLING: Duration = Duration::from_secs(90);
+/// No session may go without service for longer, whatever else broke meanwhile, in milliseconds.
+const UNSERVED_MS: i64 = 30_000;
 /// How long what is settled may take to reach the last peer and listener.
 const ARRIVING: Duration = Duration::from_secs(20);
 
@@ -87,7 +89,7 @@ pub struct Report {
 pub struct Outcome {
     /// The line.
     pub report: Report,
-    /// Answers that the contract does not allow.
+    /// Answers that the contract does not allow, and sessions that nobody took over.
     pub unexpected: Vec<String>,
 }
 
@@ -144,7 +146,7 @@ async fn play(options: &Options, seed: u64, folder: &Path) -> Result<Outcome> {
     let clients = Clients::start(&stage, seed)?;
     let done = strike(&mut stage, &blows).await?;
     sleep_until_over(began, options.seconds).await;
-    let journal = clients.finish().await;
+    let mut journal = clients.finish().await;
     eprintln!("chaos: nothing is broken any more; waiting for what still waits");
     let settling = SETTLING + Duration::from_secs(options.seconds / 4);
     let waiting = drain(&stage, settling).await.context("drain")?;
@@ -152,6 +154,11 @@ async fn play(options: &Options, seed: u64, folder: &Path) -> Result<Outcome> {
         eprintln!("chaos: {waiting} sends or more still wait after {settling:?}");
     }
     let (evidence, violations) = examine(&stage, &journal, &followers).await?;
+    let longest_takeover_ms = longest_takeover(&done, &evidence);
+    if longest_takeover_ms > UNSERVED_MS {
+        let told = format!("a session went {longest_takeover_ms} ms without a worker");
+        journal.unexpected.push(told);
+    }
     tell(&journal, &evidence, &violations, folder);
     Ok(Outcome {
         report: Report {
@@ -161,7 +168,7 @@ async fn play(options: &Options, seed: u64, folder: &Path) -> Result<Outcome> {
             accepted: evidence.accepted(),
             copies: evidence.copies(),
             stale_writes_refused: evidence.refused,
-            longest_takeover_ms: longest_takeover(&done, &evidence),
+            longest_takeover_ms,
             violations: violations.counts(),
         },
         unexpected: journal.unexpected,

@@ -6,19 +6,20 @@
 //! more than its rows do, and a lone write waits for nobody. Steps of a handle follow each other,
 //! so writes happen in the order in which they were asked for.
 //!
-//! A step is all or nothing, and each of its writes is told the same outcome. It is carried out by
-//! a task of its own: who gives up waiting holds up nobody, and takes nothing back.
+//! A step is all or nothing, and each of its writes is told the same outcome; but if Redis refuses
+//! what is asked, each is tried alone. Steps are carried out by a task of its own: who gives up
+//! waiting holds up nobody, and takes nothing back.
 
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
-use gateway_shared::redis::{LuaScript, script};
+use gateway_shared::redis::{LuaScript, RedisFailure, script};
 use redis::Value;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::patience::Patience;
+use super::patience::{Patience, passes};
 use super::write::{Op, Outcome, Reply};
 use super::{KeystoreError, RedisKeystore, keys};
 
@@ -109,21 +110,45 @@ impl RedisKeystore {
     async fn carry_out(&self) {
         loop {
             let writes = self.state.gathering.next();
-            let Some(since) = writes.first().map(|write| write.since) else {
+            if writes.is_empty() {
                 return;
-            };
-            let step = Step::of(&writes);
-            let outcome = self.apply(&step.ops, since).await;
-            let places = step.places;
-            let mut replies = outcome.map(|replies| replies.all().map(Some).collect::<Vec<_>>());
-            // Who does not wait any more does not need to know.
-            for (write, places) in writes.into_iter().zip(places) {
-                let _ = write.answer.send(match &mut replies {
-                    Ok(replies) => Ok(Reply::new(own(replies, &places))),
-                    Err(error) => Err(error.clone()),
-                });
+            }
+            if let Err(writes) = self.write_together(writes).await {
+                // One of them asks what Redis can not do: that is nothing to the others.
+                for write in writes {
+                    let outcome = self.write_together(vec![write]).await;
+                    debug_assert!(outcome.is_ok(), "nobody to part it from");
+                }
             }
         }
+    }
+
+    /// Makes one step of these writes and tells each how it ended.
+    ///
+    /// # Errors
+    /// The writes, untold, where Redis refused the step of several for what it asks.
+    async fn write_together(&self, writes: Vec<Waiting>) -> Result<(), Vec<Waiting>> {
+        let step = Step::of(&writes);
+        let since = writes.iter().map(|write| write.since).min();
+        let outcome = self
+            .apply(&step.ops, since.unwrap_or_else(Instant::now))
+            .await;
+        if let Err(KeystoreError::Redis(RedisFailure(error))) = &outcome
+            && !passes(error)
+            && writes.len() > 1
+        {
+            return Err(writes);
+        }
+        let places = step.places;
+        let mut replies = outcome.map(|replies| replies.all().map(Some).collect::<Vec<_>>());
+        for (write, places) in writes.into_iter().zip(places) {
+            // Who does not wait any more does not need to know.
+            let _ = write.answer.send(match &mut replies {
+                Ok(replies) => Ok(Reply::new(own(replies, &places))),
+                Err(error) => Err(error.clone()),
+            });
+        }
+        Ok(())
     }
 
     /// Applies operations in one step, and does so again while Redis can not be reached.

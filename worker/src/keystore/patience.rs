@@ -67,7 +67,7 @@ where
 }
 
 /// Whether an error is about reaching Redis and not about what was asked.
-fn passes(error: &RedisError) -> bool {
+pub(super) fn passes(error: &RedisError) -> bool {
     error.is_io_error() || !matches!(error.retry_method(), RetryMethod::NoRetry)
 }
 

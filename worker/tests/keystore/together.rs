@@ -95,6 +95,29 @@ async fn who_gives_up_storing_holds_up_nobody() {
     );
 }
 
+#[tokio::test]
+async fn what_redis_refuses_fails_nobody_else() {
+    let server = Server::start();
+    let session = session();
+    let (on, _) = server.claim(&session, 1).await;
+    let store = server.store().await;
+    let root = store.keys.keystore(&session);
+    // No hash, as the families say: whoever writes there asks for what can not be done.
+    let _: String = command(&store, &["SET", &format!("{root}:sender-key"), "text"]).await;
+    let (before, refused, after) = tokio::join!(
+        on.store_sent_message("c", "before", b"1"),
+        on.put_sender_key("g", b"key"),
+        on.store_sent_message("c", "after", b"2"),
+    );
+    before.expect("written");
+    refused.expect_err("no hash");
+    after.expect("written");
+    for (id, copy) in [("before", b"1"), ("after", b"2")] {
+        let kept = on.take_sent_message("c", id).await.expect("read");
+        assert_eq!(kept.as_deref(), Some(copy.as_slice()));
+    }
+}
+
 /// Every send asks for it.
 #[tokio::test]
 async fn a_contact_token_is_read_once_until_it_is_written() {
