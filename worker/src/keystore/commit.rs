@@ -89,6 +89,18 @@ impl Gathering {
     }
 }
 
+/// Somebody carries out steps. If that panics, a bug, the writes that wait fail instead of waiting
+/// for ever, and the next one finds somebody new.
+struct Carrying<'a>(&'a Gathering);
+
+impl Drop for Carrying<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            *self.0.queue() = Queue::default();
+        }
+    }
+}
+
 impl RedisKeystore {
     /// Applies the operations in one step with what others write at this time.
     ///
@@ -102,12 +114,13 @@ impl RedisKeystore {
             let keystore = self.clone();
             tokio::spawn(async move { keystore.carry_out().await });
         }
-        // Only a runtime that ends leaves a write without an outcome.
+        // Only a bug, or a runtime that ends, leaves a write without an outcome.
         answered.await.unwrap_or(Err(KeystoreError::Lost))
     }
 
     /// Carries out steps until all is written.
     async fn carry_out(&self) {
+        let _carrying = Carrying(&self.state.gathering);
         loop {
             let writes = self.state.gathering.next();
             if writes.is_empty() {
@@ -348,6 +361,24 @@ mod tests {
             told(&step),
             ["put s 1", "HDEL s", "ZREM s", "put s 2", "HGET s", "HGET s"]
         );
+    }
+
+    #[test]
+    fn a_panic_leaves_nobody_waiting() {
+        let gathering = Gathering::default();
+        let (answer, mut answered) = oneshot::channel();
+        assert!(gathering.join(Waiting {
+            answer,
+            ..waiting(Vec::new())
+        }));
+        let carried = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let _carrying = Carrying(&gathering);
+            panic!("a bug");
+        }));
+        assert!(carried.is_err());
+        let gone = oneshot::error::TryRecvError::Closed;
+        assert_eq!(answered.try_recv().err(), Some(gone));
+        assert!(gathering.join(waiting(Vec::new())), "somebody new");
     }
 
     #[test]
