@@ -191,6 +191,9 @@ async fn stint(
     };
     let leave = stint.watch(&observer, &stale, permit, orders).await;
     stint.clean_up(&observer, &leave).await;
+    // What the link's last tasks may still write of its keys must not reach Redis after the next
+    // stint, under the same epoch, has read them.
+    stale.cancel();
     leave
 }
 

@@ -126,7 +126,8 @@ fn receive(world: &Arc<World>, arrival: &Arrival<'_>, node: &Node) {
                 opened.repeated = true;
             }
             Err(error) => {
-                tracing::warn!(%error, "a phone could not decrypt a message");
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::warn!(%error, cause, id = &*arrival.id, "a phone could not decrypt a message");
                 let count = payload.attrs.get("count").map(NodeValue::as_str);
                 let count = count.and_then(|count| count.parse().ok());
                 opened.failed = Some(count.unwrap_or_default());
