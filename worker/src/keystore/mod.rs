@@ -23,9 +23,12 @@
 //!
 //! An answered write is as durable as Redis is told to be (`appendfsync`), which is what
 //! whatsapp-rust asks for: it publishes no ciphertext before the flush that covers it came back
-//! without an error. A failed write stays dirty there and is flushed again. From the moment on
-//! that the session is lost nothing is written, though Redis might still take it: a ratchet's step
-//! that is stored after the message it belongs to was given up would lose that message.
+//! without an error. (Except the first ones of a chain that a received message has begun, which the
+//! library counts as covered and flushes 25 ms later: if the worker dies in between, the recipient
+//! can not decrypt what the next owner sends first, asks for it again, and gets it.) A failed write
+//! stays dirty there and is flushed again. From the moment on that the session is lost nothing is
+//! written, though Redis might still take it: a ratchet's step that is stored after the message it
+//! belongs to was given up would lose that message.
 //!
 //! # Reads
 //! Every read asks Redis (whatsapp-rust caches what it reads often), but for the contact tokens that
