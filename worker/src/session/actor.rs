@@ -110,6 +110,9 @@ async fn stint(
         return Ok(leave);
     }
     let stale = lost.child_token();
+    // However the stint ends: what the link's last tasks may still write of its keys must not reach
+    // Redis after the next stint, under the same epoch, has read them.
+    let _over = stale.clone().drop_guard();
     let claim = RedisKeystore::claim(
         runtime.store.clone(),
         owner.of.session.clone(),
@@ -191,9 +194,6 @@ async fn stint(
     };
     let leave = stint.watch(&observer, &stale, permit, orders).await;
     stint.clean_up(&observer, &leave).await;
-    // What the link's last tasks may still write of its keys must not reach Redis after the next
-    // stint, under the same epoch, has read them.
-    stale.cancel();
     leave
 }
 
