@@ -239,7 +239,7 @@ fn tell(journal: &Journal, evidence: &Evidence, found: &Violations, folder: &Pat
     let unexpected = journal
         .unexpected
         .iter()
-        .map(|one| format!("unexpected answer: {one}"));
+        .map(|one| format!("unexpected: {one}"));
     let all: Vec<String> = listing.into_iter().chain(unexpected).collect();
     for line in all.iter().take(40) {
         eprintln!("  {line}");
