@@ -7,7 +7,7 @@ use axum::middleware::from_fn_with_state;
 use axum::{Extension, Router};
 use gateway_shared::apikey::Capability::{Events, Manage, Read, Send};
 
-use crate::access::Need;
+use crate::access::Requirement;
 use crate::error::ApiError;
 use crate::messages::operation_docs as operations;
 use crate::openapi::Document;
@@ -72,11 +72,11 @@ fn routes(app: Arc<App>) -> Routes {
         .route(GET,    "/api-keys",                             &[Manage],       keys::list,             keys::docs::list)
         .route(POST,   "/api-keys",                             &[Manage],       keys::create,           keys::docs::create)
         .route(DELETE, "/api-keys/{keyId}",                     &[Manage],       keys::revoke,           keys::docs::revoke)
-        .route(GET,    "/admin/sessions",                       Need::Operator,  admin::sessions,        admin::docs::sessions)
-        .route(GET,    "/admin/workers",                        Need::Operator,  admin::workers,         admin::docs::workers)
-        .route(GET,    "/admin/leases",                         Need::Operator,  admin::leases,          admin::docs::leases)
-        .route(GET,    "/admin/queues",                         Need::Operator,  admin::queues,          admin::docs::queues)
-        .route(GET,    "/admin/dead-letters",                   Need::Operator,  admin::dead_letters,    admin::docs::dead_letters)
+        .route(GET,    "/admin/sessions",                       Requirement::Operator,  admin::sessions,        admin::docs::sessions)
+        .route(GET,    "/admin/workers",                        Requirement::Operator,  admin::workers,         admin::docs::workers)
+        .route(GET,    "/admin/leases",                         Requirement::Operator,  admin::leases,          admin::docs::leases)
+        .route(GET,    "/admin/queues",                         Requirement::Operator,  admin::queues,          admin::docs::queues)
+        .route(GET,    "/admin/dead-letters",                   Requirement::Operator,  admin::dead_letters,    admin::docs::dead_letters)
         // Without a token.
         .open(GET, "/healthz",             health::live,      health::docs::live)
         .open(GET, "/readyz",              health::ready,     health::docs::ready)

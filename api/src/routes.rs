@@ -12,7 +12,7 @@ use axum::routing::{MethodFilter, MethodRouter, any, on};
 use axum::{RequestExt, Router};
 use tower::ServiceExt;
 
-use crate::access::{Gate, Need, admit};
+use crate::access::{AuthLayer, Requirement, admit};
 use crate::error::{ApiError, Code};
 use crate::openapi::Operation;
 use crate::request::Verb;
@@ -26,7 +26,7 @@ pub(crate) struct Line {
     /// The whole path, its parameters in braces.
     pub(crate) path: String,
     /// What it asks of its callers.
-    pub(crate) need: Need,
+    pub(crate) need: Requirement,
     /// What it says of itself.
     pub(crate) operation: fn() -> Operation,
 }
@@ -61,7 +61,7 @@ impl Routes {
         self,
         method: Method,
         path: &'static str,
-        need: impl Into<Need>,
+        need: impl Into<Requirement>,
         handler: H,
         operation: fn() -> Operation,
     ) -> Self
@@ -70,7 +70,7 @@ impl Routes {
         T: 'static,
     {
         let need = need.into();
-        let gate = Gate {
+        let gate = AuthLayer {
             app: self.app.clone(),
             need,
         };
@@ -99,7 +99,7 @@ impl Routes {
         let line = Line {
             method,
             path: path.to_owned(),
-            need: Need::Nothing,
+            need: Requirement::Nothing,
             operation,
         };
         let handler = on(filter(&line.method), handler);

@@ -11,7 +11,7 @@ use gateway_shared::redis::RedisFailure;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
-use crate::pulse;
+use crate::health_monitor;
 use crate::replies;
 use crate::router::router;
 use crate::state::App;
@@ -51,12 +51,12 @@ pub async fn run(
     let drain = Duration::from_millis(config.api.drain_timeout_ms);
     let app = App::open(config).await?;
     // The clock and the workers are known before the first request, unless Redis is slow or down.
-    let _ = timeout(FIRST_LOOK, app.pulse.beat(&app)).await;
+    let _ = timeout(FIRST_LOOK, app.health_monitor.beat(&app)).await;
     if let Some(foreign @ Foreign::Newer { .. }) = app.installation.foreign() {
         return Err(foreign.into());
     }
     let tasks = [
-        tokio::spawn(pulse::watch(app.clone())),
+        tokio::spawn(health_monitor::watch(app.clone())),
         tokio::spawn(replies::listen(app.clone())),
         tokio::spawn(refresh_logins(app.clone())),
     ];

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::access::{Authenticators, KeyCache, Logins};
 use crate::events::Hubs;
-use crate::pulse::Pulse;
+use crate::health_monitor::HealthMonitor;
 use crate::replies::Replies;
 
 /// What the handlers of this process share.
@@ -40,7 +40,7 @@ pub(crate) struct App {
     pub(crate) replies: Arc<Replies>,
     pub(crate) events: EventLog,
     pub(crate) hubs: Hubs,
-    pub(crate) pulse: Pulse,
+    pub(crate) health_monitor: HealthMonitor,
     /// Whether the reply channel is subscribed to.
     pub(crate) subscribed: watch::Sender<bool>,
     /// The process was told to end: streams end, nothing new begins.
@@ -76,7 +76,7 @@ impl App {
             replies: Replies::new(InstanceId::generate(clock.now())),
             hubs: Hubs::new(events.clone(), config.redis.clone()),
             events,
-            pulse: Pulse::default(),
+            health_monitor: HealthMonitor::default(),
             subscribed: watch::Sender::new(false),
             stopping: CancellationToken::new(),
             overdue: CancellationToken::new(),

@@ -101,7 +101,7 @@ pub async fn run(
         let Some(member) = joined.await else {
             return Ok(());
         };
-        outlived = tell_survival(&lanes, &sessions, outlived).await;
+        outlived = report_survival(&lanes, &sessions, outlived).await;
         telemetry::announce(&serde_json::json!({"worker": member.id}));
         let (engine, engine_run) = Engine::new(
             EngineConfig::from(&worker),
@@ -188,17 +188,17 @@ async fn guard(installation: Installation, clock: Arc<SystemClock>, member: Memb
 
 /// Says that this process lives, so that what it had in flight when it was cut off from Redis is not
 /// taken for what killed it. Gives back those of which Redis did not take it.
-async fn tell_survival(
+async fn report_survival(
     lanes: &Lanes,
     sessions: &Sessions,
     outlived: Vec<(SessionRef, Epoch)>,
 ) -> Vec<(SessionRef, Epoch)> {
     futures_util::stream::iter(outlived)
         .map(async |(of, epoch)| {
-            let told = lanes.survived(&of, epoch).await;
+            let reported = lanes.survived(&of, epoch).await;
             // It may have been acquired by a worker that was buried a moment before.
             let offered = sessions.renew_offer(&of).await;
-            (told.is_err() || offered.is_err()).then_some((of, epoch))
+            (reported.is_err() || offered.is_err()).then_some((of, epoch))
         })
         .buffer_unordered(SURVIVAL_CONCURRENCY)
         .filter_map(std::future::ready)

@@ -5,7 +5,7 @@ use gateway_shared::clock::Millis;
 use gateway_shared::domain::{OrganizationId, SessionId};
 use gateway_shared::lane::SessionRef;
 
-use super::Need;
+use super::Requirement;
 use crate::error::{ApiError, Code};
 
 /// A caller: for whom it acts and what it may do.
@@ -30,11 +30,11 @@ impl Caller {
     ///
     /// # Errors
     /// 403, naming the first thing that would do.
-    pub(crate) fn require(&self, need: Need) -> Result<(), ApiError> {
+    pub(crate) fn require(&self, need: Requirement) -> Result<(), ApiError> {
         let may = match need {
-            Need::Nothing => true,
-            Need::AnyOf(any_of) => any_of.iter().any(|one| self.capabilities.has(*one)),
-            Need::Operator => self.operator,
+            Requirement::Nothing => true,
+            Requirement::AnyOf(any_of) => any_of.iter().any(|one| self.capabilities.has(*one)),
+            Requirement::Operator => self.operator,
         };
         if may {
             return Ok(());

@@ -29,7 +29,7 @@ pub(crate) struct KeyCache {
     memory: RwLock<Memory>,
     /// Grows with every change told. An answer that was asked for before a change is not kept.
     changes: AtomicU64,
-    told: watch::Sender<u64>,
+    reported: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -46,7 +46,7 @@ impl KeyCache {
             clock,
             memory: RwLock::default(),
             changes: AtomicU64::new(0),
-            told: watch::Sender::new(0),
+            reported: watch::Sender::new(0),
         }
     }
 
@@ -111,7 +111,7 @@ impl KeyCache {
         {
             let mut memory = self.write();
             let changes = self.changes.fetch_add(1, Ordering::AcqRel) + 1;
-            self.told.send_replace(changes);
+            self.reported.send_replace(changes);
             memory.known.remove(hash);
             memory.unknown.remove(hash);
         }
@@ -122,7 +122,7 @@ impl KeyCache {
     pub(crate) fn trust(&self, trusted: bool) {
         let mut memory = self.write();
         let changes = self.changes.fetch_add(1, Ordering::AcqRel) + 1;
-        self.told.send_replace(changes);
+        self.reported.send_replace(changes);
         *memory = Memory {
             trusted,
             ..Memory::default()
@@ -131,7 +131,7 @@ impl KeyCache {
 
     /// Tells when a key may have changed; for streams, which outlive their request's check.
     pub(crate) fn watch(&self) -> watch::Receiver<u64> {
-        self.told.subscribe()
+        self.reported.subscribe()
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Memory> {

@@ -16,8 +16,8 @@ const GROUPS: &str = "`group.participant`: `members` (each with `jid`, and `lid`
     `announce` (`announce`), `locked` (`locked`), `ephemeral` (`disappearsAfterMs`), \
     `membership_approval` (`membershipApproval`), `member_add_mode` (`adminsAddMembers`), `invite` \
     (another code); for anything else `change` is WhatsApp's own word. Both have `groupJid`, `by`, \
-    `timestamp` and `offline`. The session's own doings are told as well. What happens within moments, \
-    or waited for the session, may be told in another order: `timestamp` says when it was.";
+    `timestamp` and `offline`. The session's own doings are emitted as well. What happens within moments, \
+    or waited for the session, may be emitted in another order: `timestamp` says when it was.";
 
 pub(crate) fn listen() -> Operation {
     let kinds = KINDS.join("`, `");
@@ -29,7 +29,7 @@ pub(crate) fn listen() -> Operation {
         .about(&format!(
             "A stream that does not end: Server-Sent Events, or with `Accept: \
              application/x-ndjson` one JSON object a line. `Last-Event-ID` or `since` resumes without \
-             loss inside the retention (7 days); a gap is told by a `stream.gap` event, never hidden. \
+             loss inside the retention (7 days); a gap is emitted by a `stream.gap` event, never hidden. \
              A heartbeat comes every 15 seconds and carries the id to resume from.\n\nKinds: `{kinds}`.\n\n{GROUPS}"
         ))
         .query(

@@ -24,7 +24,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// What a hub tells its listeners.
 #[derive(Debug, Clone)]
-pub(super) enum Told {
+pub(super) enum Broadcast {
     /// Events that follow on what was told before.
     Events(Arc<Vec<Event>>),
     /// Reading was interrupted: listeners look at the stream themselves.
@@ -42,7 +42,7 @@ pub(crate) struct Hubs {
 /// The reader of one organization. It ends with its last listener.
 #[derive(Debug)]
 pub(super) struct Hub {
-    told: broadcast::Sender<Told>,
+    emitted: broadcast::Sender<Broadcast>,
     reader: JoinHandle<()>,
 }
 
@@ -68,22 +68,22 @@ impl Hubs {
         &self,
         organization: &OrganizationId,
         present: Place,
-    ) -> (Arc<Hub>, broadcast::Receiver<Told>) {
+    ) -> (Arc<Hub>, broadcast::Receiver<Broadcast>) {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(hub) = running.get(organization).and_then(Weak::upgrade) {
-            let listener = hub.told.subscribe();
+            let listener = hub.emitted.subscribe();
             return (hub, listener);
         }
         running.retain(|_, hub| hub.strong_count() > 0);
-        let (told, listener) = broadcast::channel(BACKLOG);
+        let (emitted, listener) = broadcast::channel(BACKLOG);
         let reader = Reader {
             log: self.log.clone(),
             redis: self.redis.clone(),
             organization: organization.clone(),
-            told: told.clone(),
+            emitted: emitted.clone(),
         };
         let hub = Arc::new(Hub {
-            told,
+            emitted,
             reader: tokio::spawn(reader.run(present)),
         });
         running.insert(organization.clone(), Arc::downgrade(&hub));
@@ -95,7 +95,7 @@ struct Reader {
     log: EventLog,
     redis: RedisConfig,
     organization: OrganizationId,
-    told: broadcast::Sender<Told>,
+    emitted: broadcast::Sender<Broadcast>,
 }
 
 impl Reader {
@@ -115,7 +115,7 @@ impl Reader {
                 warned = true;
             }
             // Nobody may listen any more, or not yet.
-            let _ = self.told.send(Told::Interrupted);
+            let _ = self.emitted.send(Broadcast::Interrupted);
             sleep(PAUSE).await;
         }
     }
@@ -141,7 +141,7 @@ impl Reader {
             *warned = false;
             if let Some(last) = page.last {
                 *place = last;
-                let _ = self.told.send(Told::Events(Arc::new(page.events)));
+                let _ = self.emitted.send(Broadcast::Events(Arc::new(page.events)));
             }
         }
     }

@@ -18,7 +18,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::hub::{Hub, Told};
+use super::hub::{Broadcast, Hub};
 use super::input::Wanted;
 use crate::access::{Caller, Token};
 use crate::state::App;
@@ -90,7 +90,7 @@ pub(super) struct Listener {
     form: Form,
     cursor: Place,
     hub: Arc<Hub>,
-    told: broadcast::Receiver<Told>,
+    emitted: broadcast::Receiver<Broadcast>,
     changes: watch::Receiver<u64>,
     caught_up: bool,
     ready: VecDeque<Bytes>,
@@ -99,7 +99,7 @@ pub(super) struct Listener {
 }
 
 enum Turn {
-    Told(Result<Told, RecvError>),
+    Broadcast(Result<Broadcast, RecvError>),
     Heartbeat,
     KeysChanged,
 }
@@ -119,7 +119,7 @@ impl Listener {
         let organization = caller.organization.clone();
         let changes = app.authenticators.keys().watch();
         let present = app.events.edges(&organization).await?.last;
-        let (hub, told) = app.hubs.join(&organization, present);
+        let (hub, emitted) = app.hubs.join(&organization, present);
         let interval = Duration::from_millis(app.config.api.events_heartbeat_ms);
         // Something at once, so that the client knows that it is connected.
         let cursor = wanted.since.unwrap_or(present);
@@ -135,7 +135,7 @@ impl Listener {
             wanted,
             form,
             hub,
-            told,
+            emitted,
             changes,
             interval,
         })
@@ -154,17 +154,17 @@ impl Listener {
             if self.caught_up {
                 let turn = tokio::select! {
                     () = stopping.cancelled() => return None,
-                    told = self.told.recv() => Turn::Told(told),
+                    emitted = self.emitted.recv() => Turn::Broadcast(emitted),
                     () = self.heartbeat.as_mut() => Turn::Heartbeat,
                     _ = self.changes.changed() => Turn::KeysChanged,
                 };
                 match turn {
-                    Turn::Told(Ok(Told::Events(events))) => self.tell(&events),
+                    Turn::Broadcast(Ok(Broadcast::Events(events))) => self.tell(&events),
                     // Too slow for the hub, or the hub was interrupted.
-                    Turn::Told(Ok(Told::Interrupted) | Err(RecvError::Lagged(_))) => {
+                    Turn::Broadcast(Ok(Broadcast::Interrupted) | Err(RecvError::Lagged(_))) => {
                         self.caught_up = false;
                     }
-                    Turn::Told(Err(RecvError::Closed)) => self.rejoin(),
+                    Turn::Broadcast(Err(RecvError::Closed)) => self.rejoin(),
                     Turn::Heartbeat => self.beat().await?,
                     Turn::KeysChanged => self.check().await?,
                 }
@@ -253,9 +253,9 @@ impl Listener {
     }
 
     fn rejoin(&mut self) {
-        let (hub, told) = self.app.hubs.join(&self.organization, self.cursor);
+        let (hub, emitted) = self.app.hubs.join(&self.organization, self.cursor);
         self.hub = hub;
-        self.told = told;
+        self.emitted = emitted;
         self.caught_up = false;
     }
 }

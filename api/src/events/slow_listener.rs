@@ -52,9 +52,9 @@ async fn it_misses_nothing_and_hears_nothing_twice() {
     // Caught up, and then not asked for more while the hub goes far ahead of it.
     let (_hub, mut ahead) = app.hubs.join(&organization, Place::START);
     tell(&app, &organization, 0).await;
-    let mut heard = Vec::new();
-    while heard.is_empty() {
-        heard.extend(numbers(&listener.next().await.unwrap()));
+    let mut received = Vec::new();
+    while received.is_empty() {
+        received.extend(numbers(&listener.next().await.unwrap()));
     }
     ahead.recv().await.unwrap();
     for number in 1..EVENTS {
@@ -62,10 +62,10 @@ async fn it_misses_nothing_and_hears_nothing_twice() {
         // A batch for each, so that the backlog overflows.
         ahead.recv().await.unwrap();
     }
-    while heard.len() < EVENTS {
-        heard.extend(numbers(&listener.next().await.unwrap()));
+    while received.len() < EVENTS {
+        received.extend(numbers(&listener.next().await.unwrap()));
     }
-    assert_eq!(heard, (0..EVENTS).collect::<Vec<_>>());
+    assert_eq!(received, (0..EVENTS).collect::<Vec<_>>());
 }
 
 /// The numbers of the events in a chunk.

@@ -7,7 +7,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use gateway_shared::clock::Millis;
-use gateway_shared::lane::{Acceptance, Accepted, Mode, SessionRef};
+use gateway_shared::lane::{EnqueueOutcome, EnqueueRequest, Mode, SessionRef};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -92,7 +92,7 @@ pub(crate) async fn batch(
         request_id: &request_id,
         key,
     };
-    let asked: Vec<Result<Acceptance, ApiError>> = sends
+    let asked: Vec<Result<EnqueueRequest, ApiError>> = sends
         .unwrap_or_default()
         .into_iter()
         .enumerate()
@@ -104,12 +104,12 @@ pub(crate) async fn batch(
         request_id = %request_id, organization = %from.organization, session = %from.session,
         accepted, refused = results.len() - accepted, "batch accepted"
     );
-    let told = BatchResult {
+    let reported = BatchResult {
         accepted,
         refused: results.len() - accepted,
         results,
     };
-    Ok((StatusCode::ACCEPTED, Json(told)))
+    Ok((StatusCode::ACCEPTED, Json(reported)))
 }
 
 /// The sends of a body.
@@ -137,7 +137,7 @@ fn sends(mut map: Map<String, Value>, problems: &mut Problems) -> Vec<Value> {
 
 impl Batch<'_> {
     /// One send as the lane is asked.
-    fn acceptance(&self, index: usize, send: Value) -> Result<Acceptance, ApiError> {
+    fn acceptance(&self, index: usize, send: Value) -> Result<EnqueueRequest, ApiError> {
         let mut problems = Problems::default();
         let Value::Object(mut map) = send else {
             problems.add(format!("messages[{index}]"), "must be an object");
@@ -174,15 +174,15 @@ impl Batch<'_> {
             request_id: self.request_id.clone(),
         };
         let depth = self.app.config.send.max_lane_depth;
-        Ok(submission.into_acceptance(self.app, self.now, None, depth))
+        Ok(submission.into_enqueue_request(self.app, self.now, None, depth))
     }
 
     /// Has the sound ones accepted, and tells what became of each.
     async fn accept(
         &self,
-        asked: Vec<Result<Acceptance, ApiError>>,
+        asked: Vec<Result<EnqueueRequest, ApiError>>,
     ) -> Result<Vec<ItemResult>, ApiError> {
-        let sound: Vec<Acceptance> = asked
+        let sound: Vec<EnqueueRequest> = asked
             .iter()
             .filter_map(|one| one.as_ref().ok().cloned())
             .collect();
@@ -192,17 +192,17 @@ impl Batch<'_> {
         }
         let lanes = &self.app.lanes;
         let outcomes = lanes.accept_all(self.now, organization, &sound).await?;
-        if outcomes.contains(&Accepted::SessionNotFound) {
+        if outcomes.contains(&EnqueueOutcome::SessionNotFound) {
             return Err(session_not_found());
         }
         let mut outcomes = outcomes.into_iter();
-        let told = asked.into_iter().enumerate().map(|(index, asked)| {
-            let told = asked.and_then(|acceptance| {
+        let reported = asked.into_iter().enumerate().map(|(index, asked)| {
+            let reported = asked.and_then(|acceptance| {
                 // There is an outcome for each that was asked for.
-                let outcome = outcomes.next().unwrap_or(Accepted::SessionNotFound);
+                let outcome = outcomes.next().unwrap_or(EnqueueOutcome::SessionNotFound);
                 result(self.now, &acceptance, outcome)
             });
-            let (result, error) = match told {
+            let (result, error) = match reported {
                 Ok(result) => (Some(result), None),
                 Err(error) => (None, Some(error.into_body())),
             };
@@ -212,14 +212,18 @@ impl Batch<'_> {
                 error,
             }
         });
-        Ok(told.collect())
+        Ok(reported.collect())
     }
 }
 
-fn result(now: Millis, acceptance: &Acceptance, outcome: Accepted) -> Result<SendResult, ApiError> {
+fn result(
+    now: Millis,
+    acceptance: &EnqueueRequest,
+    outcome: EnqueueOutcome,
+) -> Result<SendResult, ApiError> {
     match outcome {
-        Accepted::New { status, at } => Ok(SendResult::of_new(acceptance, status, at)),
-        Accepted::Replayed(replay) => {
+        EnqueueOutcome::New { status, at } => Ok(SendResult::of_new(acceptance, status, at)),
+        EnqueueOutcome::Replayed(replay) => {
             let error = replay.error.clone();
             SendResult::of_replay(replay).or_failure(error)
         }

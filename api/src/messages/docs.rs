@@ -175,7 +175,7 @@ pub(crate) fn send() -> Operation {
             "Synchronously (the default): the answer comes once WhatsApp's server has acknowledged \
              this very message, or after 30 seconds with 202: it is still being sent then. \
              Asynchronously: 202 once it is safe; it waits for rate, connection and worker, in the \
-             order of its chat, and its fate arrives as `message.status` events.\n\n`waMessageId` is \
+             order of its chat, and its outcome arrives as `message.status` events.\n\n`waMessageId` is \
              chosen when the send is accepted and never changes.",
         )
         .query("async", flag("Whether to answer as soon as the send is safe."), "Default false.")

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use gateway_shared::clock::Millis;
 use gateway_shared::domain::{OutboxId, SendFailure, SendStatus};
-use gateway_shared::lane::{Acceptance, Mode, Replay, SessionRef};
+use gateway_shared::lane::{EnqueueRequest, Mode, Replay, SessionRef};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -49,7 +49,7 @@ pub(super) fn answer(
 
 impl SendResult {
     /// Of a send that was accepted just now.
-    pub(super) fn of_new(acceptance: &Acceptance, status: SendStatus, at: Millis) -> Self {
+    pub(super) fn of_new(acceptance: &EnqueueRequest, status: SendStatus, at: Millis) -> Self {
         Self {
             mode: acceptance.mode,
             outbox_id: acceptance.id.clone(),

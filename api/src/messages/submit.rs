@@ -6,7 +6,7 @@ use gateway_shared::clock::Millis;
 use gateway_shared::domain::{
     Content, InstanceId, Jid, OutboxId, SendFailure, SendStatus, SessionStatus, new_message_id,
 };
-use gateway_shared::lane::{Acceptance, Accepted, IdempotencyKey, Mode, SessionRef};
+use gateway_shared::lane::{EnqueueOutcome, EnqueueRequest, IdempotencyKey, Mode, SessionRef};
 use serde::Deserialize;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -46,19 +46,19 @@ pub(super) struct Submission {
 impl Submission {
     /// As the lane is asked. `waiter` is who waits for its settlement, `max_depth` the greatest
     /// number of sends that may wait.
-    pub(super) fn into_acceptance(
+    pub(super) fn into_enqueue_request(
         self,
         app: &App,
         now: Millis,
         waiter: Option<(InstanceId, String)>,
         max_depth: u32,
-    ) -> Acceptance {
+    ) -> EnqueueRequest {
         let time_to_live = Millis::try_from(app.config.send.time_to_live_ms).unwrap_or(Millis::MAX);
         let Times {
             send_at,
             expires_at,
         } = self.times;
-        Acceptance {
+        EnqueueRequest {
             from: self.from,
             id: OutboxId::generate(now),
             wa_message_id: new_message_id(),
@@ -107,7 +107,7 @@ async fn accept_and_wait(
     let began = Instant::now();
     let now = app.now();
     let sync = submission.mode == Mode::Sync;
-    if sync && !app.pulse.workers_live(app).await? {
+    if sync && !app.health_monitor.workers_live(app).await? {
         refuse_without_worker(app, &submission).await?;
     }
     // In place before the send exists, so that its answer can not come too early.
@@ -115,10 +115,10 @@ async fn accept_and_wait(
     let waiter = ticket
         .as_ref()
         .map(|ticket| (app.replies.instance().clone(), ticket.token()));
-    let acceptance = submission.into_acceptance(app, now, waiter, max_depth);
+    let acceptance = submission.into_enqueue_request(app, now, waiter, max_depth);
     let (mut result, standing) = match app.lanes.accept(now, &acceptance).await? {
-        Accepted::New { status, at } => (SendResult::of_new(&acceptance, status, at), None),
-        Accepted::Replayed(replay) => {
+        EnqueueOutcome::New { status, at } => (SendResult::of_new(&acceptance, status, at), None),
+        EnqueueOutcome::Replayed(replay) => {
             let settled = replay.status.is_settled().then(|| replay.error.clone());
             (SendResult::of_replay(replay), settled)
         }
@@ -141,7 +141,7 @@ async fn accept_and_wait(
     };
 
     let deadline = began + Duration::from_millis(app.config.send.sync_deadline_ms);
-    let Some(standing) = fate(app, &acceptance.from, &result.outbox_id, ticket, deadline).await
+    let Some(standing) = outcome(app, &acceptance.from, &result.outbox_id, ticket, deadline).await
     else {
         result.status = SendStatus::Sending;
         result.timestamp = app.now();
@@ -222,16 +222,16 @@ fn wait(now: Millis, until: Millis) -> u64 {
 }
 
 /// Why a send was not accepted.
-pub(super) fn refusal(now: Millis, refused: Accepted) -> ApiError {
+pub(super) fn refusal(now: Millis, refused: EnqueueOutcome) -> ApiError {
     match refused {
-        Accepted::KeyReused { id } => ApiError::conflict(
+        EnqueueOutcome::KeyReused { id } => ApiError::conflict(
             "idempotency_key_reused",
             "the Idempotency-Key was used before with another request",
         )
         .with("outboxId", id.as_str()),
-        Accepted::SessionNotFound => session_not_found(),
-        Accepted::NotConnected { status } => not_connected(&status),
-        Accepted::RateLimited {
+        EnqueueOutcome::SessionNotFound => session_not_found(),
+        EnqueueOutcome::NotConnected { status } => not_connected(&status),
+        EnqueueOutcome::RateLimited {
             window,
             retry_after_ms,
         } => ApiError::new(
@@ -241,20 +241,20 @@ pub(super) fn refusal(now: Millis, refused: Accepted) -> ApiError {
         .with("window", window.as_str())
         .with("retryAfterMs", retry_after_ms)
         .retry_after(retry_after_ms),
-        Accepted::LaneFull { depth } => lane_full(depth),
-        Accepted::Paused {
+        EnqueueOutcome::LaneFull { depth } => lane_full(depth),
+        EnqueueOutcome::Paused {
             by_operator,
             until,
             reason,
         } => paused(now, by_operator, until, reason),
-        Accepted::NewChatsHeld { until } => ApiError::unavailable(
+        EnqueueOutcome::NewChatsHeld { until } => ApiError::unavailable(
             "new_chats_held",
             "WhatsApp does not let this session write to somebody new at the moment; an async send \
              would wait until it does",
         )
         .with("until", until)
         .retry_after(wait(now, until)),
-        Accepted::New { .. } | Accepted::Replayed(_) => {
+        EnqueueOutcome::New { .. } | EnqueueOutcome::Replayed(_) => {
             ApiError::new(Code::Internal, "internal error")
         }
     }
@@ -262,7 +262,7 @@ pub(super) fn refusal(now: Millis, refused: Accepted) -> ApiError {
 
 /// Waits until a send is settled; `None` where it is not by the deadline, or when this process
 /// ends.
-async fn fate(
+async fn outcome(
     app: &App,
     from: &SessionRef,
     id: &OutboxId,
@@ -270,15 +270,15 @@ async fn fate(
     deadline: Instant,
 ) -> Option<Standing> {
     loop {
-        let told = tokio::select! {
+        let answer = tokio::select! {
             biased;
-            told = ticket.answer() => told.as_deref().and_then(read_answer),
+            answer = ticket.answer() => answer.as_deref().and_then(read_answer),
             () = sleep_until(deadline) => return look(app, from, id).await,
             () = app.overdue.cancelled() => return None,
             () = sleep(LOOK) => None,
         };
-        if told.is_some() {
-            return told;
+        if answer.is_some() {
+            return answer;
         }
         let seen = look(app, from, id).await;
         if seen.is_some() {

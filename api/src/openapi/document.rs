@@ -9,14 +9,14 @@ use serde_json::{Map, Value, json};
 
 use super::operation::{Answer, ContentSchema, Operation};
 use super::{errors, parameters};
-use crate::access::Need;
+use crate::access::Requirement;
 use crate::error::Code;
 use crate::routes::Line;
 
 /// What stands at the top of the document.
 const ABOUT: &str = "\
 An HTTP API for sending WhatsApp messages from linked devices: what was accepted is sent, once, in \
-order, and its fate is told.
+order, and its outcome is emitted.
 
 Every answer carries `X-Request-Id`. All times are epoch milliseconds. Everything that is not 2xx \
 is `{\"error\": {\"code\", \"message\", \"details\"}}`; the codes are stable. What belongs to another \
@@ -128,7 +128,7 @@ fn shown(line: &Line, operation: &Operation, generator: &mut SchemaGenerator) ->
         "description": about,
         "responses": responses(line, operation, generator),
         "security": match line.need {
-            Need::Nothing => json!([]),
+            Requirement::Nothing => json!([]),
             _ => json!([{"bearer": []}, {"apiKey": []}]),
         },
         // One of these is needed. (Scopes of the security schemes would mean all of them.)
@@ -189,7 +189,7 @@ fn responses(line: &Line, operation: &Operation, generator: &mut SchemaGenerator
 
 /// Whether every route of this shape can be answered with this error.
 fn follows(code: Code, line: &Line, operation: &Operation) -> bool {
-    let gated = line.need != Need::Nothing;
+    let gated = line.need != Requirement::Nothing;
     match code {
         Code::Unauthorized | Code::Forbidden | Code::GatewayUnavailable => gated,
         Code::NotFound => gated && parameters::names(&line.path).next().is_some(),

@@ -6,9 +6,9 @@
 //! subscription was renewed, and every few seconds.
 
 mod command;
-mod hotline;
+mod reply_subscriber;
 mod ticket;
 
 pub(crate) use command::{Unanswered, ask};
-pub(crate) use hotline::listen;
+pub(crate) use reply_subscriber::listen;
 pub(crate) use ticket::{Replies, Ticket};

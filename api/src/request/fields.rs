@@ -280,13 +280,13 @@ mod tests {
         let mut inner = body.object(&mut problems, "d").unwrap();
         assert_eq!(inner.flag(&mut problems, "e"), None);
         inner.finish(&mut problems, &[], "");
-        let told: Vec<_> = problems
+        let reported: Vec<_> = problems
             .list()
             .iter()
             .map(|problem| format!("{}: {}", problem.field, problem.message))
             .collect();
         assert_eq!(
-            told,
+            reported,
             [
                 "missing: is required",
                 "a: must be a text, not a number",

@@ -68,7 +68,7 @@ pub(crate) fn list() -> Operation {
 pub(crate) fn create() -> Operation {
     Operation::new(TAG, "createSession", "Create a session")
         .about(
-            "It starts at once unless told otherwise, and then waits for a phone: scan its QR code \
+            "It starts at once unless emitted otherwise, and then waits for a phone: scan its QR code \
              or ask for a pairing code. A key that is confined to sessions can not create one.",
         )
         .optional_body(
@@ -160,7 +160,7 @@ pub(crate) fn pause() -> Operation {
 pub(crate) fn resume() -> Operation {
     Operation::new(TAG, "resumeSession", "Let the sends of a session go on")
         .about(
-            "Ends an operator's pause, and also what the session rests for by WhatsApp's wish: a \
+            "Ends an operator's pause, and also what the session rests for by WhatsApp's desired_change: a \
              rest after `rate-overlimit`, a hold on people never written to.",
         )
         .answer::<Session>(200, "The session.", example())

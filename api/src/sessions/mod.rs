@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use gateway_shared::domain::Session;
 use gateway_shared::lane::{Hold, SessionRef};
-use gateway_shared::session::Wish;
+use gateway_shared::session::DesiredChange;
 
 use crate::access::{Caller, session_not_found};
 use crate::error::{ApiError, Code};
@@ -94,7 +94,7 @@ pub(crate) async fn delete(
     Named(session): Named<String>,
 ) -> Result<StatusCode, ApiError> {
     let of = caller.session(&session)?;
-    wish(&app, &of, Wish::Delete).await?;
+    desired_change(&app, &of, DesiredChange::Delete).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -104,7 +104,7 @@ pub(crate) async fn start(
     Extension(caller): Extension<Arc<Caller>>,
     Named(session): Named<String>,
 ) -> Result<Json<Session>, ApiError> {
-    act(&app, &caller, &session, Wish::Start).await
+    act(&app, &caller, &session, DesiredChange::Start).await
 }
 
 /// `POST /sessions/{session}:stop`.
@@ -113,7 +113,7 @@ pub(crate) async fn stop(
     Extension(caller): Extension<Arc<Caller>>,
     Named(session): Named<String>,
 ) -> Result<Json<Session>, ApiError> {
-    act(&app, &caller, &session, Wish::Stop).await
+    act(&app, &caller, &session, DesiredChange::Stop).await
 }
 
 /// `POST /sessions/{session}:restart`.
@@ -122,7 +122,7 @@ pub(crate) async fn restart(
     Extension(caller): Extension<Arc<Caller>>,
     Named(session): Named<String>,
 ) -> Result<Json<Session>, ApiError> {
-    act(&app, &caller, &session, Wish::Restart).await
+    act(&app, &caller, &session, DesiredChange::Restart).await
 }
 
 /// `POST /sessions/{session}:logout`.
@@ -131,17 +131,17 @@ pub(crate) async fn logout(
     Extension(caller): Extension<Arc<Caller>>,
     Named(session): Named<String>,
 ) -> Result<Json<Session>, ApiError> {
-    act(&app, &caller, &session, Wish::Logout).await
+    act(&app, &caller, &session, DesiredChange::Logout).await
 }
 
 async fn act(
     app: &App,
     caller: &Caller,
     session: &str,
-    wished: Wish,
+    wished: DesiredChange,
 ) -> Result<Json<Session>, ApiError> {
     let of = caller.session(session)?;
-    wish(app, &of, wished).await?;
+    desired_change(app, &of, wished).await?;
     found(app, &of).await.map(Json)
 }
 
@@ -186,11 +186,19 @@ pub(crate) async fn lane(
     Ok(Json(app.lanes.standing(app.now(), &of).await?))
 }
 
-async fn wish(app: &App, of: &SessionRef, wish: Wish) -> Result<(), ApiError> {
-    if !app.sessions.wish(app.now(), of, wish).await? {
+async fn desired_change(
+    app: &App,
+    of: &SessionRef,
+    desired_change: DesiredChange,
+) -> Result<(), ApiError> {
+    if !app
+        .sessions
+        .desired_change(app.now(), of, desired_change)
+        .await?
+    {
         return Err(session_not_found());
     }
-    tracing::info!(organization = %of.organization, session = %of.session, ?wish, "session told");
+    tracing::info!(organization = %of.organization, session = %of.session, ?desired_change, "session told");
     Ok(())
 }
 

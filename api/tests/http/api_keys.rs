@@ -164,9 +164,9 @@ async fn every_problem_of_a_request_for_a_key_is_told() {
     let all = json!({
         "name": 5, "capabilities": ["fly"], "sessions": [], "expiresAt": now() - 1, "more": 1,
     });
-    let told = fields(all).await;
+    let emitted = fields(all).await;
     assert_eq!(
-        told,
+        emitted,
         ["name", "capabilities[0]", "sessions", "expiresAt", "more"]
     );
     assert_eq!(fields(json!({"capabilities": []})).await, ["capabilities"]);

@@ -92,13 +92,16 @@ async fn keys_make_a_repeat_of_a_batch_safe() {
     let mut other = text("another");
     other["idempotencyKey"] = "mine".into();
     let got = answer(batch(&world, &session, &json!([own, other, own]))).await;
-    let told = results(&got);
-    assert_eq!(told[0]["result"]["replayed"], true);
+    let emitted = results(&got);
+    assert_eq!(emitted[0]["result"]["replayed"], true);
     assert_eq!(
-        told[1]["error"]["details"]["reason"],
+        emitted[1]["error"]["details"]["reason"],
         "idempotency_key_reused"
     );
-    assert_eq!(told[2]["result"]["outboxId"], told[0]["result"]["outboxId"]);
+    assert_eq!(
+        emitted[2]["result"]["outboxId"],
+        emitted[0]["result"]["outboxId"]
+    );
     let outbox = format!("/sessions/{}/outbox", session.session);
     let listed = answer(world.request(Method::GET, &outbox)).await;
     assert_eq!(listed.body["data"].as_array().unwrap().len(), 3);

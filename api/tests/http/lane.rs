@@ -48,12 +48,12 @@ async fn a_paused_lane_takes_async_sends_and_refuses_synchronous_ones() {
         let chunk = stream.chunk().await.unwrap().unwrap();
         text.push_str(&String::from_utf8_lossy(&chunk));
     }
-    let told: Vec<Value> = text
+    let emitted: Vec<Value> = text
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
         .filter_map(|event| event["payload"].get("paused").cloned())
         .collect();
-    assert_eq!(told, [json!(true), json!(false)]);
+    assert_eq!(emitted, [json!(true), json!(false)]);
 }
 
 #[tokio::test]

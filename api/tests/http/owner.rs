@@ -88,8 +88,8 @@ impl Owner {
             amends: None,
         };
         let owner = (&self.of, self.epoch);
-        let told = world.sessions.tell_inbound(now(), owner, &[event]).await;
-        assert_eq!(told.unwrap(), 1);
+        let emitted = world.sessions.emit_inbound(now(), owner, &[event]).await;
+        assert_eq!(emitted.unwrap(), 1);
     }
 
     /// Claims what may be sent, within no limits.

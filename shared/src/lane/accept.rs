@@ -41,7 +41,7 @@ pub struct IdempotencyKey {
 
 /// A send that asks to be accepted.
 #[derive(Debug, Clone)]
-pub struct Acceptance {
+pub struct EnqueueRequest {
     /// The session that sends.
     pub from: SessionRef,
     /// Its id from now on.
@@ -69,9 +69,9 @@ pub struct Acceptance {
     pub max_depth: u32,
 }
 
-/// What became of an [`Acceptance`].
+/// What became of an [`EnqueueRequest`].
 #[derive(Debug, Clone, PartialEq)]
-pub enum Accepted {
+pub enum EnqueueOutcome {
     /// It is durable.
     New {
         /// `queued` or `scheduled`.
@@ -147,11 +147,11 @@ impl Lanes {
     pub async fn accept(
         &self,
         now: Millis,
-        acceptance: &Acceptance,
-    ) -> Result<Accepted, RedisFailure> {
-        let root = self.root(&acceptance.from.organization);
+        request: &EnqueueRequest,
+    ) -> Result<EnqueueOutcome, RedisFailure> {
+        let root = self.root(&request.from.organization);
         let mut call = self.scripts.accept.on(&root);
-        arguments(&mut call, now, &self.retention, acceptance)?;
+        arguments(&mut call, now, &self.retention, request)?;
         let reply: Vec<Value> = self.run_durably(&call).await?;
         parse(&reply).ok_or_else(|| unexpected("accept.lua"))
     }
@@ -184,56 +184,56 @@ pub(super) fn arguments(
     call: &mut ScriptInvocation<'_>,
     now: Millis,
     retention: &Retention,
-    acceptance: &Acceptance,
+    request: &EnqueueRequest,
 ) -> Result<(), RedisFailure> {
-    let content = acceptance.content.sealed();
+    let content = request.content.sealed();
     let body = json(content.as_ref())?;
-    let known = content.known(&acceptance.to, now.max(acceptance.send_at));
+    let known = content.known(&request.to, now.max(request.send_at));
     let known = known.as_ref().map_or_else(|| Ok(String::new()), json)?;
-    let amends = content.amendment(&acceptance.to);
+    let amends = content.amendment(&request.to);
     let amends = amends.as_ref().map_or_else(|| Ok(String::new()), json)?;
     let quoted = content.context().and_then(|it| it.reply_to.as_deref());
-    let waiter = acceptance
+    let waiter = request
         .waiter
         .as_ref()
         .map_or_else(String::new, |(instance, token)| {
             format!("{instance}/{token}")
         });
-    let (hash, fingerprint) = acceptance.idempotency.as_ref().map_or(("", ""), |key| {
+    let (hash, fingerprint) = request.idempotency.as_ref().map_or(("", ""), |key| {
         (key.hash.as_str(), key.fingerprint.as_str())
     });
     call.arg(now)
-        .arg(acceptance.from.session.as_str())
-        .arg(acceptance.id.as_str())
-        .arg(&acceptance.wa_message_id)
-        .arg(acceptance.to.as_str())
-        .arg(acceptance.content.kind())
+        .arg(request.from.session.as_str())
+        .arg(request.id.as_str())
+        .arg(&request.wa_message_id)
+        .arg(request.to.as_str())
+        .arg(request.content.kind())
         .arg(body)
-        .arg(acceptance.mode.as_str())
-        .arg(acceptance.expires_at)
-        .arg(acceptance.send_at)
-        .arg(&acceptance.request_id)
+        .arg(request.mode.as_str())
+        .arg(request.expires_at)
+        .arg(request.send_at)
+        .arg(&request.request_id)
         .arg(hash)
         .arg(fingerprint)
         .arg(retention.idempotency_ms)
         .arg(waiter)
-        .arg(acceptance.max_depth)
-        .arg(u8::from(acceptance.mode == Mode::Sync))
+        .arg(request.max_depth)
+        .arg(u8::from(request.mode == Mode::Sync))
         .arg(quoted.unwrap_or_default())
         .arg(known)
         .arg(amends);
     Ok(())
 }
 
-pub(super) fn parse(reply: &[Value]) -> Option<Accepted> {
+pub(super) fn parse(reply: &[Value]) -> Option<EnqueueOutcome> {
     let text =
         |index: usize| -> Option<String> { redis::from_redis_value_ref(reply.get(index)?).ok() };
     Some(match text(0)?.as_str() {
-        "accepted" => Accepted::New {
+        "accepted" => EnqueueOutcome::New {
             status: text(3)?.parse().ok()?,
             at: text(4)?.parse().ok()?,
         },
-        "replayed" => Accepted::Replayed(Replay {
+        "replayed" => EnqueueOutcome::Replayed(Replay {
             id: text(1)?.parse().ok()?,
             wa_message_id: text(2)?,
             status: text(3)?.parse().ok()?,
@@ -245,20 +245,20 @@ pub(super) fn parse(reply: &[Value]) -> Option<Accepted> {
             },
             error: serde_json::from_str(&text(6)?).ok(),
         }),
-        "key_reused" => Accepted::KeyReused {
+        "key_reused" => EnqueueOutcome::KeyReused {
             id: text(1)?.parse().ok()?,
         },
-        "session_not_found" => Accepted::SessionNotFound,
-        "not_connected" => Accepted::NotConnected { status: text(1)? },
-        "paused" => Accepted::Paused {
+        "session_not_found" => EnqueueOutcome::SessionNotFound,
+        "not_connected" => EnqueueOutcome::NotConnected { status: text(1)? },
+        "paused" => EnqueueOutcome::Paused {
             by_operator: text(1)? == "operator",
             until: text(2)?.parse().ok().filter(|until| *until > 0),
             reason: text(3)?,
         },
-        "new_chats_held" => Accepted::NewChatsHeld {
+        "new_chats_held" => EnqueueOutcome::NewChatsHeld {
             until: text(1)?.parse().ok()?,
         },
-        "rate_limited" => Accepted::RateLimited {
+        "rate_limited" => EnqueueOutcome::RateLimited {
             window: if text(1)? == "hour" {
                 Window::Hour
             } else {
@@ -266,7 +266,7 @@ pub(super) fn parse(reply: &[Value]) -> Option<Accepted> {
             },
             retry_after_ms: text(2)?.parse().ok()?,
         },
-        "lane_full" => Accepted::LaneFull {
+        "lane_full" => EnqueueOutcome::LaneFull {
             depth: text(1)?.parse().ok()?,
         },
         _ => return None,

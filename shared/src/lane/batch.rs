@@ -3,7 +3,7 @@
 use redis::Value;
 
 use super::Lanes;
-use super::accept::{Acceptance, Accepted, arguments, parse};
+use super::accept::{EnqueueOutcome, EnqueueRequest, arguments, parse};
 use crate::clock::Millis;
 use crate::domain::OrganizationId;
 use crate::redis::{RedisFailure, unexpected};
@@ -20,18 +20,19 @@ impl Lanes {
         &self,
         now: Millis,
         organization: &OrganizationId,
-        acceptances: &[Acceptance],
-    ) -> Result<Vec<Accepted>, RedisFailure> {
+        acceptances: &[EnqueueRequest],
+    ) -> Result<Vec<EnqueueOutcome>, RedisFailure> {
         if acceptances.is_empty() {
             return Ok(Vec::new());
         }
         let root = self.root(organization);
         let mut call = self.scripts.accept_all.on(&root);
-        for acceptance in acceptances {
-            arguments(&mut call, now, &self.retention, acceptance)?;
+        for request in acceptances {
+            arguments(&mut call, now, &self.retention, request)?;
         }
         let replies: Vec<Vec<Value>> = self.run_durably(&call).await?;
-        let parsed: Option<Vec<Accepted>> = replies.iter().map(|reply| parse(reply)).collect();
+        let parsed: Option<Vec<EnqueueOutcome>> =
+            replies.iter().map(|reply| parse(reply)).collect();
         parsed
             .filter(|parsed| parsed.len() == acceptances.len())
             .ok_or_else(|| unexpected("accept_all.lua"))

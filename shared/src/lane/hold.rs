@@ -56,8 +56,8 @@ impl Lanes {
         until: Option<Millis>,
         reason: &str,
     ) -> Result<bool, RedisFailure> {
-        let wish = (Scope::All, until.unwrap_or(FOR_EVER), reason);
-        Ok(self.hold(now, from, None, wish).await? == "paused")
+        let desired_change = (Scope::All, until.unwrap_or(FOR_EVER), reason);
+        Ok(self.hold(now, from, None, desired_change).await? == "paused")
     }
 
     /// Ends an operator's pause, and with it what the owner rests for; false where there is no such
@@ -66,8 +66,8 @@ impl Lanes {
     /// # Errors
     /// When Redis does not answer; resuming again is harmless.
     pub async fn resume(&self, now: Millis, from: &SessionRef) -> Result<bool, RedisFailure> {
-        let wish = (Scope::All, 0, "");
-        Ok(self.hold(now, from, None, wish).await? == "paused")
+        let desired_change = (Scope::All, 0, "");
+        Ok(self.hold(now, from, None, desired_change).await? == "paused")
     }
 
     /// Lets a lane rest by its owner's doing, until a moment (0 = go on).

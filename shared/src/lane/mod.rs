@@ -24,9 +24,9 @@ mod batch;
 mod budget;
 mod claim;
 mod dead;
-mod fate;
 mod gauge;
 mod hold;
+mod lifecycle;
 mod outbox;
 mod turn;
 
@@ -34,12 +34,12 @@ use crate::domain::{OrganizationId, SessionId};
 use crate::messages::INDEX;
 use crate::redis::{LuaScript, RedisFailure, Store, script};
 
-pub use accept::{Acceptance, Accepted, IdempotencyKey, Mode, Replay};
+pub use accept::{EnqueueOutcome, EnqueueRequest, IdempotencyKey, Mode, Replay};
 pub use budget::{Budget, Exceeded, RateState, Share, Window};
 pub use claim::{Claim, ClaimedSend, CrashPolicy, Recovered};
-pub use fate::{Cancelled, Receipt, ReceiptStatus, Retried};
 pub use gauge::Gauge;
 pub use hold::{Hold, Scope};
+pub use lifecycle::{Cancelled, Receipt, ReceiptStatus, Retried};
 pub(crate) use outbox::read_history;
 pub use outbox::{OutboxEntry, OutboxFilter, StatusChange};
 pub use turn::{Attempt, Settled, Settlement, Turn};

@@ -3,7 +3,7 @@
 use redis::Value;
 
 use super::claim::{self, Claim, ClaimedSend};
-use super::fate::json;
+use super::lifecycle::json;
 use super::{Epoch, LaneError, Lanes, SessionRef, Stale};
 use crate::clock::Millis;
 use crate::domain::{OutboxId, SendFailure};

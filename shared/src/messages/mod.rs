@@ -67,7 +67,7 @@ pub enum Whole {
     /// The [`Content`](crate::domain::Content) of our send.
     Sent(String),
     /// The payload of the event that told the message.
-    Told(String),
+    Emitted(String),
 }
 
 impl Found {
@@ -139,7 +139,7 @@ fn parse(reply: &[Value]) -> Option<Located> {
             let content = text(3).filter(|content| !content.is_empty());
             let content = content.map(match message.event {
                 None => Whole::Sent,
-                Some(_) => Whole::Told,
+                Some(_) => Whole::Emitted,
             });
             let own = [text(4), text(5)].map(|jid| jid.filter(|jid| !jid.is_empty()));
             Located::Found(Box::new(Found {

@@ -14,7 +14,7 @@ const PROBE: Duration = Duration::from_secs(5);
 
 /// What a subscriber hears.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Heard {
+pub enum Received {
     /// The subscription stands (again). Whatever was published before this moment may have been
     /// missed: look at the records.
     Subscribed,
@@ -25,7 +25,7 @@ pub enum Heard {
         /// What it says.
         text: String,
     },
-    /// The subscription is lost; [`Heard::Subscribed`] follows when it stands again.
+    /// The subscription is lost; [`Received::Subscribed`] follows when it stands again.
     Lost,
 }
 
@@ -34,8 +34,8 @@ pub enum Heard {
 pub fn listen<const N: usize>(
     config: RedisConfig,
     channels: [String; N],
-) -> mpsc::UnboundedReceiver<Heard> {
-    let (tell, heard) = mpsc::unbounded_channel();
+) -> mpsc::UnboundedReceiver<Received> {
+    let (tell, received) = mpsc::unbounded_channel();
     tokio::spawn(async move {
         let mut lost = false;
         while !tell.is_closed() {
@@ -45,21 +45,21 @@ pub fn listen<const N: usize>(
             if !lost {
                 tracing::warn!(%error, ?channels, "a subscription was lost; renewing it");
                 lost = true;
-                if tell.send(Heard::Lost).is_err() {
+                if tell.send(Received::Lost).is_err() {
                     return;
                 }
             }
             tokio::time::sleep(RENEW).await;
         }
     });
-    heard
+    received
 }
 
 /// Follows one subscription; `Ok` when nobody listens any more.
 async fn follow(
     config: &RedisConfig,
     channels: &[String],
-    tell: &mpsc::UnboundedSender<Heard>,
+    tell: &mpsc::UnboundedSender<Received>,
     lost: &mut bool,
 ) -> redis::RedisResult<()> {
     let limit = Duration::from_millis(config.response_timeout_ms);
@@ -71,7 +71,7 @@ async fn follow(
         tracing::info!(?channels, "the subscription stands again");
         *lost = false;
     }
-    if tell.send(Heard::Subscribed).is_err() {
+    if tell.send(Received::Subscribed).is_err() {
         return Ok(());
     }
     loop {
@@ -82,7 +82,7 @@ async fn follow(
                 };
                 let Ok(text) = message.get_payload::<String>() else { continue };
                 let channel = message.get_channel_name().to_owned();
-                if tell.send(Heard::Message { channel, text }).is_err() {
+                if tell.send(Received::Message { channel, text }).is_err() {
                     return Ok(());
                 }
             }

@@ -29,7 +29,7 @@ pub struct Registry {
 #[derive(Debug)]
 struct Scripts {
     heartbeat: LuaScript,
-    bury: LuaScript,
+    evict: LuaScript,
 }
 
 /// What a worker says of itself with each heartbeat.
@@ -72,7 +72,7 @@ impl Registry {
     pub fn new(store: Store) -> Self {
         let scripts = Scripts {
             heartbeat: LuaScript::global(&[include_str!("lua/heartbeat.lua")]),
-            bury: LuaScript::global(&[include_str!("lua/bury.lua")]),
+            evict: LuaScript::global(&[include_str!("lua/evict.lua")]),
         };
         Self {
             store,
@@ -121,9 +121,13 @@ impl Registry {
     ///
     /// # Errors
     /// When Redis does not answer.
-    pub async fn bury(&self, now: Millis, liveness_ms: u64) -> Result<Vec<WorkerId>, RedisFailure> {
+    pub async fn evict(
+        &self,
+        now: Millis,
+        liveness_ms: u64,
+    ) -> Result<Vec<WorkerId>, RedisFailure> {
         let root = self.root();
-        let mut call = self.scripts.bury.on(&root);
+        let mut call = self.scripts.evict.on(&root);
         call.arg(now).arg(liveness_ms).arg("");
         let buried: Vec<String> = script::run(&self.store.connection, &call).await?;
         Ok(buried.iter().filter_map(|id| id.parse().ok()).collect())
@@ -135,7 +139,7 @@ impl Registry {
     /// When Redis does not answer; the worker is then buried in time.
     pub async fn leave(&self, worker: &WorkerId) -> Result<(), RedisFailure> {
         let root = self.root();
-        let mut call = self.scripts.bury.on(&root);
+        let mut call = self.scripts.evict.on(&root);
         call.arg(0).arg(0).arg(worker.as_str());
         let _: Vec<String> = script::run(&self.store.connection, &call).await?;
         Ok(())

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use redis::AsyncCommands;
 
 use super::record::{Desired, QrCode, SessionRecord};
-use super::{Sessions, Wish, member};
+use super::{DesiredChange, Sessions, member};
 use crate::clock::Millis;
 use crate::domain::{Limits, OrganizationId, Session, SessionId, SessionStatus};
 use crate::lane::SessionRef;
@@ -221,23 +221,28 @@ impl Sessions {
     ///
     /// # Errors
     /// When Redis does not answer; wishing again is harmless.
-    pub async fn wish(
+    pub async fn desired_change(
         &self,
         now: Millis,
         of: &SessionRef,
-        wish: Wish,
+        desired_change: DesiredChange,
     ) -> Result<bool, RedisFailure> {
         let root = self.root(of);
-        let mut call = self.scripts.wish.on(&root);
-        call.arg(now).arg(of.session.as_str()).arg(wish.as_str());
+        let mut call = self.scripts.desired_change.on(&root);
+        call.arg(now)
+            .arg(of.session.as_str())
+            .arg(desired_change.as_str());
         let reply: Vec<String> = self.run(&call).await?;
         if reply.first().map(String::as_str) != Some("wished") {
             return Ok(false);
         }
-        match wish {
+        match desired_change {
             // A logout and a deletion need a worker as well, to say good-bye to WhatsApp.
-            Wish::Start | Wish::Restart | Wish::Logout | Wish::Delete => self.offer(of).await?,
-            Wish::Stop => {
+            DesiredChange::Start
+            | DesiredChange::Restart
+            | DesiredChange::Logout
+            | DesiredChange::Delete => self.offer(of).await?,
+            DesiredChange::Stop => {
                 let global = self.store.keys.global();
                 let () = redis::pipe()
                     .srem(key(GLOBAL, &global, "running", &[]), member(of))

@@ -8,7 +8,7 @@
 //!     └── any          logged_out ◀── the phone unlinks the device, or wish: logout
 //! ```
 //!
-//! Users express wishes ([`Wish`]); the owner sees to them and reports what it observes
+//! Users express wishes ([`DesiredChange`]); the owner sees to them and reports what it observes
 //! ([`Report`]) under its epoch.
 
 mod directory;
@@ -27,7 +27,7 @@ pub use record::{Desired, QrCode, SessionRecord};
 
 /// What a user wants of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wish {
+pub enum DesiredChange {
     /// That it runs.
     Start,
     /// That it stops; it stays paired.
@@ -40,7 +40,7 @@ pub enum Wish {
     Delete,
 }
 
-impl Wish {
+impl DesiredChange {
     fn as_str(self) -> &'static str {
         match self {
             Self::Start => "start",
@@ -64,7 +64,7 @@ struct Scripts {
     acquire: LuaScript,
     report: LuaScript,
     release: LuaScript,
-    wish: LuaScript,
+    desired_change: LuaScript,
     remove: LuaScript,
     inbound: LuaScript,
 }
@@ -82,7 +82,7 @@ impl Sessions {
             acquire: make(include_str!("lua/acquire.lua")),
             report: make(include_str!("lua/report.lua")),
             release: make(include_str!("lua/release.lua")),
-            wish: make(include_str!("lua/wish.lua")),
+            desired_change: make(include_str!("lua/desired_change.lua")),
             remove: indexed(include_str!("lua/remove.lua")),
             inbound: indexed(include_str!("lua/inbound.lua")),
         };

@@ -226,7 +226,7 @@ impl Sessions {
     ///
     /// # Errors
     /// [`LaneError::Stale`] when the session has a new owner: nothing was told.
-    pub async fn tell_inbound(
+    pub async fn emit_inbound(
         &self,
         now: Millis,
         owner: (&SessionRef, Epoch),
@@ -252,7 +252,9 @@ impl Sessions {
         }
         let reply: Vec<Value> = self.run(&call).await?;
         match reply.as_slice() {
-            [_, told] => Ok(redis::from_redis_value_ref(told).map_err(redis::RedisError::from)?),
+            [_, emitted] => {
+                Ok(redis::from_redis_value_ref(emitted).map_err(redis::RedisError::from)?)
+            }
             _ => Err(Stale.into()),
         }
     }
@@ -265,12 +267,12 @@ impl Sessions {
     pub async fn is_settled(&self, of: &SessionRef, identity: &str) -> Result<bool, RedisFailure> {
         let key = key(PARTITION, &self.root(of), "inbound", &[of.session.as_str()]);
         let mut connection = self.store.connection.clone();
-        let (told, asked): (Option<f64>, Option<f64>) = redis::pipe()
+        let (emitted, asked): (Option<f64>, Option<f64>) = redis::pipe()
             .zscore(&key, identity)
             .zscore(&key, asked_for(identity))
             .query_async(&mut connection)
             .await?;
-        Ok(told.or(asked).is_some())
+        Ok(emitted.or(asked).is_some())
     }
 
     /// Remembers that the sender of an inbound message of this identity was asked for it again.
@@ -291,7 +293,7 @@ impl Sessions {
             known: None,
             amends: None,
         };
-        self.tell_inbound(now, owner, &[asked]).await.map(drop)
+        self.emit_inbound(now, owner, &[asked]).await.map(drop)
     }
 
     /// Removes the record of a deleted session.

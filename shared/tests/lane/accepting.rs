@@ -2,7 +2,7 @@
 
 use gateway_shared::domain::{InstanceId, Limits, SendStatus};
 use gateway_shared::lane::{
-    Acceptance, Accepted, Attempt, Budget, RateState, Replay, Settled, Window,
+    Attempt, Budget, EnqueueOutcome, EnqueueRequest, RateState, Replay, Settled, Window,
 };
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -16,7 +16,7 @@ async fn an_accepted_send_waits_in_its_lane_and_is_told() {
     let send = world.send("a");
     let accepted = world.try_accept(&send).await;
     let (status, at) = (SendStatus::Queued, START);
-    assert_eq!(accepted, Accepted::New { status, at });
+    assert_eq!(accepted, EnqueueOutcome::New { status, at });
 
     let entry = world.entry(&send.id).await;
     assert_eq!(entry.wa_message_id, send.wa_message_id);
@@ -37,7 +37,7 @@ async fn an_accepted_send_waits_in_its_lane_and_is_told() {
 async fn a_repeated_delivery_of_one_acceptance_changes_nothing() {
     let world = World::new().await;
     for key in [None, key_of("h", "f")] {
-        let send = Acceptance {
+        let send = EnqueueRequest {
             idempotency: key,
             ..world.send("a")
         };
@@ -45,7 +45,7 @@ async fn a_repeated_delivery_of_one_acceptance_changes_nothing() {
         let before = world.dump().await;
         assert!(matches!(
             world.try_accept(&send).await,
-            Accepted::New {
+            EnqueueOutcome::New {
                 status: SendStatus::Queued,
                 ..
             }
@@ -60,7 +60,7 @@ async fn unknown_and_deleted_sessions_are_not_found() {
     world.set("desired", "deleted").await;
     assert_eq!(
         world.try_accept(&world.send("a")).await,
-        Accepted::SessionNotFound
+        EnqueueOutcome::SessionNotFound
     );
     let _: () = world
         .connection()
@@ -69,7 +69,7 @@ async fn unknown_and_deleted_sessions_are_not_found() {
         .unwrap();
     assert_eq!(
         world.try_accept(&world.send("a")).await,
-        Accepted::SessionNotFound
+        EnqueueOutcome::SessionNotFound
     );
     assert!(world.dump().await.is_empty());
 }
@@ -81,7 +81,7 @@ async fn a_sync_send_wants_a_connected_session_an_async_one_does_not() {
     let status = "starting".to_owned();
     assert_eq!(
         world.try_accept(&world.sync("a")).await,
-        Accepted::NotConnected { status }
+        EnqueueOutcome::NotConnected { status }
     );
     world.queue("a").await;
 }
@@ -90,13 +90,13 @@ async fn a_sync_send_wants_a_connected_session_an_async_one_does_not() {
 async fn a_full_lane_refuses() {
     let world = World::new().await;
     world.queue("a").await;
-    let send = Acceptance {
+    let send = EnqueueRequest {
         max_depth: 1,
         ..world.send("b")
     };
     assert_eq!(
         world.try_accept(&send).await,
-        Accepted::LaneFull { depth: 1 }
+        EnqueueOutcome::LaneFull { depth: 1 }
     );
 }
 
@@ -118,13 +118,13 @@ async fn a_hundred_uses_of_a_key_at_once_are_one_send() {
     let all = futures_util::future::join_all(sends.iter().map(|send| world.try_accept(send))).await;
     let new = all
         .iter()
-        .filter(|a| matches!(a, Accepted::New { .. }))
+        .filter(|a| matches!(a, EnqueueOutcome::New { .. }))
         .count();
     assert_eq!(new, 1);
     let claimed = world.claim(10).await;
     assert_eq!(claimed.len(), 1);
     for accepted in &all {
-        if let Accepted::Replayed(Replay {
+        if let EnqueueOutcome::Replayed(Replay {
             id, wa_message_id, ..
         }) = accepted
         {
@@ -137,20 +137,20 @@ async fn a_hundred_uses_of_a_key_at_once_are_one_send() {
 #[tokio::test]
 async fn a_key_belongs_to_its_request_and_replays_its_fate() {
     let world = World::new().await;
-    let keyed = |fingerprint| Acceptance {
+    let keyed = |fingerprint| EnqueueRequest {
         idempotency: key_of("h", fingerprint),
         ..world.send("a")
     };
     let id = world.accept(keyed("f")).await;
     let reused = world.try_accept(&keyed("other")).await;
-    assert_eq!(reused, Accepted::KeyReused { id: id.clone() });
+    assert_eq!(reused, EnqueueOutcome::KeyReused { id: id.clone() });
 
     world.claim(1).await;
     assert_eq!(
         world.settle(&id, Attempt::Dead(failure())).await,
         Settled::Dead
     );
-    let Accepted::Replayed(replay) = world.try_accept(&keyed("f")).await else {
+    let EnqueueOutcome::Replayed(replay) = world.try_accept(&keyed("f")).await else {
         panic!("no replay");
     };
     assert_eq!(replay.id, id);
@@ -174,17 +174,17 @@ async fn a_refused_send_leaves_its_key_unused() {
     );
     world.queue("a").await;
     assert_eq!(world.claim_within(&mut budget, 9).await.len(), 1);
-    let send = Acceptance {
+    let send = EnqueueRequest {
         idempotency: key_of("h", "f"),
         ..world.sync("b")
     };
     let (window, retry_after_ms) = (Window::Minute, 60_000);
-    let refused = Accepted::RateLimited {
+    let refused = EnqueueOutcome::RateLimited {
         window,
         retry_after_ms,
     };
     assert_eq!(world.try_accept(&send).await, refused);
-    let other = Acceptance {
+    let other = EnqueueRequest {
         idempotency: key_of("h", "g"),
         ..world.send("b")
     };
@@ -195,7 +195,7 @@ async fn a_refused_send_leaves_its_key_unused() {
 async fn the_index_forgets_what_retention_took_and_skips_what_outlives_it() {
     let world = World::new().await;
     // It waits for longer than the outbox keeps what ended.
-    let kept = Acceptance {
+    let kept = EnqueueRequest {
         send_at: START + 30 * DAY,
         expires_at: START + 60 * DAY,
         ..world.send("z")
@@ -297,8 +297,8 @@ fn the_rate_check_is_governors_own_answer() {
                     let cells = urgent + in_chat + 1;
                     let fits = |at| budget.available(at, cells) == Ok(cells);
                     match world.try_accept(&world.sync("a")).await {
-                        Accepted::New { .. } => prop_assert!(fits(now)),
-                        Accepted::RateLimited { retry_after_ms, .. } => {
+                        EnqueueOutcome::New { .. } => prop_assert!(fits(now)),
+                        EnqueueOutcome::RateLimited { retry_after_ms, .. } => {
                             prop_assert!(!fits(now));
                             // More than a burst never fits at one moment.
                             let most = [per_min, per_hour].into_iter().filter(|l| *l > 0).min();

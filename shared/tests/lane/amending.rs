@@ -1,7 +1,7 @@
 //! The message index follows what becomes of messages: edits, and messages taken back.
 
 use gateway_shared::domain::{Amendment, Content, KnownMessage, OutboxId, SendFailure, Target};
-use gateway_shared::lane::{Acceptance, Attempt, Receipt, ReceiptStatus};
+use gateway_shared::lane::{Attempt, EnqueueRequest, Receipt, ReceiptStatus};
 use gateway_shared::messages::Whole;
 use gateway_shared::session::{InboundEvent, Sessions};
 
@@ -29,7 +29,7 @@ async fn sent(world: &World, chat: &str) -> String {
 
 /// Accepts and claims an operation of ours.
 async fn order(world: &World, chat: &str, content: Content) -> (OutboxId, String) {
-    let send = Acceptance {
+    let send = EnqueueRequest {
         content,
         ..world.send(chat)
     };
@@ -47,7 +47,7 @@ fn edit(id: &str, text: &str) -> Content {
 }
 
 /// Somebody in the chat with Bob changes a message.
-async fn heard(world: &World, id: &str, amends: Amendment) {
+async fn received(world: &World, id: &str, amends: Amendment) {
     let sessions = Sessions::new(world.store.clone(), &RETENTION);
     let event = InboundEvent {
         identity: format!("{BOB}|{BOB}|{id}"),
@@ -58,8 +58,8 @@ async fn heard(world: &World, id: &str, amends: Amendment) {
         amends: Some(amends),
     };
     let events = [event];
-    let told = sessions.tell_inbound(world.now(), world.owner(), &events);
-    assert_eq!(told.await.unwrap(), 1);
+    let emitted = sessions.emit_inbound(world.now(), world.owner(), &events);
+    assert_eq!(emitted.await.unwrap(), 1);
 }
 
 fn here() -> Vec<String> {
@@ -147,7 +147,7 @@ async fn what_was_taken_back_is_known_no_more() {
             target: target(wa, sender),
         };
         let chat = found(&world, wa, None).await.unwrap().message.chat;
-        let send = Acceptance {
+        let send = EnqueueRequest {
             content,
             to: chat.parse().unwrap(),
             ..world.send("a")
@@ -177,12 +177,12 @@ async fn only_its_author_changes_a_message_and_in_groups_an_admin_takes_it_back(
         ("E4", Amendment::edit("OTHER", here(), bob.clone(), "evil")),
         ("E5", Amendment::revoke("THEIRS", here(), eve.clone())),
     ] {
-        heard(&world, id, amends).await;
+        received(&world, id, amends).await;
         assert_eq!(found(&world, "THEIRS", None).await, before, "{id}");
     }
     // Whoever has two names is known by either.
     let names = [eve.clone(), bob.clone()].concat();
-    heard(
+    received(
         &world,
         "E6",
         Amendment::edit("THEIRS", here(), names, "hello"),
@@ -192,14 +192,14 @@ async fn only_its_author_changes_a_message_and_in_groups_an_admin_takes_it_back(
     assert_eq!(edited.message.excerpt, "hello");
     assert_eq!(
         edited.content,
-        Some(Whole::Told("{\"told\":\"E6\"}".into()))
+        Some(Whole::Emitted("{\"told\":\"E6\"}".into()))
     );
 
     let by_admin = Amendment {
         whosever: true,
         ..Amendment::revoke("THEIRS", here(), eve)
     };
-    heard(&world, "E7", by_admin).await;
+    received(&world, "E7", by_admin).await;
     assert_eq!(found(&world, "THEIRS", None).await, None);
 }
 
@@ -211,7 +211,7 @@ async fn what_another_device_of_ours_edits_is_followed_and_keeps_its_history() {
     let taken = found(&world, &wa, None).await.unwrap().taken_at();
     world.advance(1_000);
     let chats = vec!["1@lid".to_owned(), jid("a")];
-    heard(
+    received(
         &world,
         "E1",
         Amendment::edit(&wa, chats, Vec::new(), "better"),
@@ -223,7 +223,7 @@ async fn what_another_device_of_ours_edits_is_followed_and_keeps_its_history() {
     assert_eq!(edited.taken_at(), taken);
     assert_eq!(
         edited.content,
-        Some(Whole::Told("{\"told\":\"E1\"}".into()))
+        Some(Whole::Emitted("{\"told\":\"E1\"}".into()))
     );
     // And here again after that.
     let (id, _) = order(&world, "a", edit(&wa, "best")).await;
@@ -249,9 +249,9 @@ async fn a_caption_is_followed() {
         amends: None,
     };
     let events = [event];
-    let told = sessions.tell_inbound(world.now(), world.owner(), &events);
-    told.await.unwrap();
-    heard(
+    let emitted = sessions.emit_inbound(world.now(), world.owner(), &events);
+    emitted.await.unwrap();
+    received(
         &world,
         "E1",
         Amendment::edit("PICTURE", here(), here(), "another"),
@@ -259,5 +259,8 @@ async fn a_caption_is_followed() {
     .await;
     let edited = found(&world, "PICTURE", None).await.unwrap();
     assert_eq!(edited.message.excerpt, "another");
-    assert_eq!(edited.content, Some(Whole::Told("{\"picture\":1}".into())));
+    assert_eq!(
+        edited.content,
+        Some(Whole::Emitted("{\"picture\":1}".into()))
+    );
 }

@@ -2,7 +2,7 @@
 
 use gateway_shared::domain::{Limits, SendStatus};
 use gateway_shared::lane::{
-    Acceptance, Attempt, Budget, Cancelled, Claim, Epoch, LaneError, RateState, Scope, Settled,
+    Attempt, Budget, Cancelled, Claim, EnqueueRequest, Epoch, LaneError, RateState, Scope, Settled,
     Settlement, Window,
 };
 
@@ -88,7 +88,7 @@ async fn an_urgent_entry_overtakes_other_chats_but_never_its_own() {
 #[tokio::test]
 async fn scheduled_entries_enter_when_due_in_order_of_their_time() {
     let world = World::new().await;
-    let at = |send_at| Acceptance {
+    let at = |send_at| EnqueueRequest {
         send_at,
         ..world.send("a")
     };
@@ -111,7 +111,7 @@ async fn scheduled_entries_enter_when_due_in_order_of_their_time() {
 #[tokio::test]
 async fn what_waits_past_its_time_expires_and_what_flies_does_not() {
     let world = World::new().await;
-    let until = |chat, expires_at| Acceptance {
+    let until = |chat, expires_at| EnqueueRequest {
         expires_at,
         ..world.send(chat)
     };
@@ -119,7 +119,7 @@ async fn what_waits_past_its_time_expires_and_what_flies_does_not() {
     let behind = world.accept(until("a", START + 1_000)).await;
     let other = world.accept(until("b", START + 1_000)).await;
     let later = world
-        .accept(Acceptance {
+        .accept(EnqueueRequest {
             send_at: START + DAY,
             ..until("c", START + 2_000)
         })
@@ -162,7 +162,7 @@ async fn an_entry_is_cancelled_wherever_it_waits() {
     let middle = world.queue("a").await;
     let last = world.queue("a").await;
     let scheduled = world
-        .accept(Acceptance {
+        .accept(EnqueueRequest {
             send_at: START + 9,
             ..world.send("b")
         })

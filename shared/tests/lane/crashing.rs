@@ -141,7 +141,7 @@ async fn a_failed_send_can_have_another_try_under_its_id() {
 async fn a_retried_send_has_one_place() {
     let world = World::new().await;
     let first = world.queue("a").await;
-    let brief = gateway_shared::lane::Acceptance {
+    let brief = gateway_shared::lane::EnqueueRequest {
         expires_at: START + 100,
         ..world.send("a")
     };

@@ -1,6 +1,6 @@
 //! What makes a lane wait: pauses, rests, and a hold on new chats.
 
-use gateway_shared::lane::{Accepted, Attempt, Scope};
+use gateway_shared::lane::{Attempt, EnqueueOutcome, Scope};
 
 use crate::world::{DAY, START, World, failure};
 
@@ -37,22 +37,22 @@ async fn a_pause_is_seen_and_a_synchronous_send_is_told_why() {
     assert!(hold.paused);
     assert_eq!(hold.pause_reason.as_deref(), Some("audit"));
     assert_eq!((hold.resting_until, hold.waiting), (None, 1));
-    let told = Accepted::Paused {
+    let emitted = EnqueueOutcome::Paused {
         by_operator: true,
         until: None,
         reason: "audit".to_owned(),
     };
-    assert_eq!(world.try_accept(&world.sync("b")).await, told);
+    assert_eq!(world.try_accept(&world.sync("b")).await, emitted);
 
     assert!(lanes.resume(START, &world.from).await.unwrap());
     let rest = lanes.rest(START, world.owner(), Scope::All, START + 5_000, "overlimit");
     rest.await.unwrap();
-    let told = Accepted::Paused {
+    let emitted = EnqueueOutcome::Paused {
         by_operator: false,
         until: Some(START + 5_000),
         reason: "overlimit".to_owned(),
     };
-    assert_eq!(world.try_accept(&world.sync("b")).await, told);
+    assert_eq!(world.try_accept(&world.sync("b")).await, emitted);
     world.advance(5_000);
     world.accept(world.sync("b")).await;
     let hold = lanes.standing(world.now(), &world.from).await.unwrap();
@@ -92,7 +92,7 @@ async fn a_hold_on_new_chats_holds_people_never_written_to_and_nobody_else() {
     world.sent(&group).await;
     assert_eq!(
         world.try_accept(&world.sync("p4")).await,
-        Accepted::NewChatsHeld { until }
+        EnqueueOutcome::NewChatsHeld { until }
     );
     world.accept(world.sync("p1")).await;
     assert_eq!(world.claim(9).await.len(), 1);

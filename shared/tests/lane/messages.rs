@@ -1,7 +1,7 @@
 //! The message index: written with acceptance and with inbound events, bounded, and read back.
 
 use gateway_shared::domain::{Content, KnownMessage, MessageContext};
-use gateway_shared::lane::Acceptance;
+use gateway_shared::lane::EnqueueRequest;
 use gateway_shared::messages::{Found, Located, Messages, Wanted, Whole};
 use gateway_shared::session::{InboundEvent, Sessions};
 use redis::AsyncCommands;
@@ -44,8 +44,8 @@ pub(crate) async fn hear(world: &World, id: &str, sender: &str, text: &str) {
         amends: None,
     };
     let events = [event];
-    let told = sessions.tell_inbound(world.now(), world.owner(), &events);
-    told.await.unwrap();
+    let emitted = sessions.emit_inbound(world.now(), world.owner(), &events);
+    emitted.await.unwrap();
 }
 
 #[tokio::test]
@@ -80,7 +80,7 @@ async fn what_was_accepted_and_what_was_heard_is_known() {
     assert!(theirs.message.is_by("300@lid"));
     assert_eq!(
         theirs.content,
-        Some(Whole::Told("{\"text\":\"psst\"}".into()))
+        Some(Whole::Emitted("{\"text\":\"psst\"}".into()))
     );
     let known = located(&world, "THEIRS", None, false).await;
     assert!(matches!(known, Located::Found(found) if found.content.is_none()));
@@ -89,7 +89,7 @@ async fn what_was_accepted_and_what_was_heard_is_known() {
 #[tokio::test]
 async fn an_operation_is_not_indexed_and_a_known_key_comes_first() {
     let world = World::new().await;
-    let send = Acceptance {
+    let send = EnqueueRequest {
         content: Content::Revoke {
             target: gateway_shared::domain::Target {
                 id: "X".into(),
@@ -195,7 +195,7 @@ async fn a_record_is_small() {
 async fn a_reply_carries_what_is_known_of_the_quoted_message() {
     let world = World::new().await;
     hear(&world, "THEIRS", "300@lid", "psst").await;
-    let reply = |to: &str| Acceptance {
+    let reply = |to: &str| EnqueueRequest {
         content: Content::Text {
             text: "so".into(),
             context: MessageContext {

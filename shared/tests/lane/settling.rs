@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use gateway_shared::domain::{InstanceId, OutboxId, SendFailure, SendStatus};
 use gateway_shared::lane::{
-    Acceptance, Attempt, Claim, Epoch, LaneError, ReceiptStatus, Settled, Settlement,
+    Attempt, Claim, EnqueueRequest, Epoch, LaneError, ReceiptStatus, Settled, Settlement,
 };
 use gateway_shared::redis::Connection;
 use redis::AsyncCommands;
@@ -123,14 +123,14 @@ async fn receipts_in_any_order_yield_statuses_in_order() {
         let history = world.history(&id).await;
         assert_eq!(history[..3], ["queued", "sending", "sent"]);
         assert_eq!(history[3..], expected[..]);
-        let told: Vec<_> = world
+        let emitted: Vec<_> = world
             .events()
             .await
             .into_iter()
             .filter(|event| event["outboxId"] == id.as_str())
             .map(|event| event["status"].as_str().unwrap().to_owned())
             .collect();
-        assert_eq!(told, history);
+        assert_eq!(emitted, history);
     }
 }
 
@@ -171,7 +171,7 @@ async fn those_who_wait_are_told_once() {
         .subscribe(world.store.keys.reply_channel(instance.as_str()))
         .await
         .unwrap();
-    let waiting = |token: &str| Acceptance {
+    let waiting = |token: &str| EnqueueRequest {
         waiter: Some((instance.clone(), token.to_owned())),
         idempotency: crate::world::key_of("h", "f"),
         ..world.sync("a")
@@ -203,7 +203,7 @@ async fn the_owner_is_woken_when_it_waits_and_only_then() {
         .subscribe(world.store.keys.wake_channel("w"))
         .await
         .unwrap();
-    let heard = async || -> u64 {
+    let received = async || -> u64 {
         // Commands of one connection are answered in order: after this one all are counted.
         let info: String = redis::cmd("INFO")
             .arg("commandstats")
@@ -216,27 +216,27 @@ async fn the_owner_is_woken_when_it_waits_and_only_then() {
         publish.map_or(0, |rest| rest.split(',').next().unwrap().parse().unwrap())
     };
     world.queue("a").await;
-    assert_eq!(heard().await, 0, "nobody owns it");
+    assert_eq!(received().await, 0, "nobody owns it");
     world.set("worker", "w").await;
     let all = world.claim(9).await;
     world.sent(&all[0].id).await;
     assert!(!world.turn(9).await.more);
     world.queue("a").await;
-    assert_eq!(heard().await, 1);
+    assert_eq!(received().await, 1);
     world.queue("b").await;
     world.queue("c").await;
-    assert_eq!(heard().await, 1, "it is awake");
+    assert_eq!(received().await, 1, "it is awake");
     assert!(world.turn(1).await.more);
     world.queue("d").await;
-    assert_eq!(heard().await, 1, "it knows of more");
+    assert_eq!(received().await, 1, "it knows of more");
     // Something falls due earlier than the owner knows.
     world
-        .accept(Acceptance {
+        .accept(EnqueueRequest {
             send_at: START + 5,
             ..world.send("e")
         })
         .await;
-    assert_eq!(heard().await, 2);
+    assert_eq!(received().await, 2);
     let mut messages = wakes.on_message();
     let text: String = messages.next().await.unwrap().get_payload().unwrap();
     assert_eq!(text, world.from.session.as_str());
@@ -249,7 +249,7 @@ async fn an_abandoned_lane_ends_everything_in_it() {
     let behind = world.queue("a").await;
     let delayed = world.queue("b").await;
     let scheduled = world
-        .accept(Acceptance {
+        .accept(EnqueueRequest {
             send_at: START + 9,
             ..world.send("c")
         })

@@ -9,9 +9,9 @@ use gateway_shared::domain::{
     new_message_id,
 };
 use gateway_shared::lane::{
-    Acceptance, Accepted, Attempt, Budget, Claim, ClaimedSend, CrashPolicy, Epoch, IdempotencyKey,
-    LaneError, Lanes, Mode, OutboxEntry, Recovered, Retention, SessionRef, Settled, Settlement,
-    Turn,
+    Attempt, Budget, Claim, ClaimedSend, CrashPolicy, EnqueueOutcome, EnqueueRequest, Epoch,
+    IdempotencyKey, LaneError, Lanes, Mode, OutboxEntry, Recovered, Retention, SessionRef, Settled,
+    Settlement, Turn,
 };
 use gateway_shared::redis::keys::{PARTITION, key};
 use gateway_shared::redis::{RedisConfig, Store};
@@ -157,8 +157,8 @@ impl World {
     }
 
     /// An async send to a chat, for the rest of a day.
-    pub(crate) fn send(&self, chat: &str) -> Acceptance {
-        Acceptance {
+    pub(crate) fn send(&self, chat: &str) -> EnqueueRequest {
+        EnqueueRequest {
             from: self.from.clone(),
             id: OutboxId::generate(self.now()),
             wa_message_id: new_message_id(),
@@ -177,20 +177,20 @@ impl World {
         }
     }
 
-    pub(crate) fn sync(&self, chat: &str) -> Acceptance {
-        Acceptance {
+    pub(crate) fn sync(&self, chat: &str) -> EnqueueRequest {
+        EnqueueRequest {
             mode: Mode::Sync,
             ..self.send(chat)
         }
     }
 
-    pub(crate) async fn try_accept(&self, send: &Acceptance) -> Accepted {
+    pub(crate) async fn try_accept(&self, send: &EnqueueRequest) -> EnqueueOutcome {
         self.lanes.accept(self.now(), send).await.unwrap()
     }
 
-    pub(crate) async fn accept(&self, send: Acceptance) -> OutboxId {
+    pub(crate) async fn accept(&self, send: EnqueueRequest) -> OutboxId {
         match self.try_accept(&send).await {
-            Accepted::New { .. } => send.id,
+            EnqueueOutcome::New { .. } => send.id,
             other => panic!("not accepted: {other:?}"),
         }
     }

@@ -21,7 +21,9 @@ use gateway_shared::config::Config;
 use gateway_shared::domain::{
     Content, Jid, Limits, MessageContext, OrganizationId, OutboxId, WorkerId, new_message_id,
 };
-use gateway_shared::lane::{Acceptance, Accepted, Attempt, ClaimedSend, Lanes, Mode, SessionRef};
+use gateway_shared::lane::{
+    Attempt, ClaimedSend, EnqueueOutcome, EnqueueRequest, Lanes, Mode, SessionRef,
+};
 use gateway_shared::redis::{RedisConfig, Store};
 use gateway_shared::session::{Acquired, NewSession, Sessions};
 use gateway_tests::process::{Persistence, RedisServer};
@@ -348,7 +350,7 @@ impl Bench {
         let now = SystemClock::local();
         let chat = (number / SESSIONS) % CHATS;
         let to: Jid = format!("1555{:07}", 3_000_000 + chat).parse()?;
-        let acceptance = Acceptance {
+        let acceptance = EnqueueRequest {
             from: self.sessions[number % SESSIONS].clone(),
             id: OutboxId::generate(now),
             wa_message_id: new_message_id(),
@@ -367,7 +369,7 @@ impl Bench {
         };
         let accepted = self.lanes.accept(now, &acceptance).await?;
         ensure!(
-            matches!(accepted, Accepted::New { .. }),
+            matches!(accepted, EnqueueOutcome::New { .. }),
             "not accepted: {accepted:?}"
         );
         Ok((acceptance.id, begin))

@@ -103,7 +103,7 @@ impl Report {
             let of = |rounds: &[sends::Micros], part: fn(&sends::Micros) -> f64| {
                 median(&rounds.iter().map(part).collect::<Vec<_>>())
             };
-            let told = |rounds: &[sends::Micros]| {
+            let emitted = |rounds: &[sends::Micros]| {
                 format!(
                     "Redis {:.0}, client {:.0}, sandbox {:.0}",
                     of(rounds, |it| it.redis),
@@ -114,8 +114,8 @@ impl Report {
             println!(
                 "    {:<10} gateway: {}; plain: {}",
                 each.sessions,
-                told(&each.gateway_micros),
-                told(&each.plain_micros)
+                emitted(&each.gateway_micros),
+                emitted(&each.plain_micros)
             );
         }
         let headline = all.iter().find(|each| each.sessions == 10);

@@ -15,7 +15,7 @@ use futures_util::{StreamExt, TryStreamExt};
 use gateway_shared::clock::{Millis, SystemClock};
 use gateway_shared::config::Config;
 use gateway_shared::domain::{Content, Jid, MessageContext, OutboxId, new_message_id};
-use gateway_shared::lane::{Acceptance, Accepted, Lanes, Mode, SessionRef};
+use gateway_shared::lane::{EnqueueOutcome, EnqueueRequest, Lanes, Mode, SessionRef};
 use gateway_shared::redis::keys::{PARTITION, key};
 use serde::Serialize;
 
@@ -172,7 +172,7 @@ pub(crate) async fn gateway_round(
         .map(|send| async move {
             let accepted = lanes.accept(SystemClock::local(), &send).await?;
             ensure!(
-                matches!(accepted, Accepted::New { .. }),
+                matches!(accepted, EnqueueOutcome::New { .. }),
                 "not accepted: {accepted:?}"
             );
             Ok(())
@@ -191,9 +191,9 @@ pub(crate) async fn gateway_round(
     Ok(Round { rate, micros })
 }
 
-fn acceptance(from: &SessionRef, to: &Jid) -> Acceptance {
+fn acceptance(from: &SessionRef, to: &Jid) -> EnqueueRequest {
     let now = SystemClock::local();
-    Acceptance {
+    EnqueueRequest {
         from: from.clone(),
         id: OutboxId::generate(now),
         wa_message_id: new_message_id(),

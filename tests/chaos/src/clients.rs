@@ -11,8 +11,8 @@ use rand::{RngExt, SeedableRng};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::inject::now;
 use crate::stage::{LIMIT, Session, Stage, Tenant};
-use crate::strike::now;
 
 /// How long a client waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -42,7 +42,7 @@ pub struct Journal {
     /// All sends that were acknowledged.
     pub sent: Vec<Sent>,
     /// Texts that peers wrote: session and text.
-    pub heard: Vec<(String, String)>,
+    pub received: Vec<(String, String)>,
     /// Outbox ids of sends that a client asked to cancel, whatever it was answered.
     pub cancelled: HashSet<String>,
     /// Answers that the contract does not allow.
@@ -114,10 +114,17 @@ impl Clients {
                         tasks.spawn(client.work());
                     }
                 }
-                let heard = Arc::clone(&journal);
+                let received = Arc::clone(&journal);
                 let (admin, stopped) = (stage.admin(), stopped.clone());
                 let (session, tenant) = (session.clone(), tenant.clone());
-                tasks.spawn(write_to(session, tenant, admin, random(), heard, stopped));
+                tasks.spawn(write_to(
+                    session,
+                    tenant,
+                    admin,
+                    random(),
+                    received,
+                    stopped,
+                ));
             }
             let others: Vec<String> = stage
                 .tenants
@@ -340,7 +347,7 @@ async fn write_to(
                 continue;
             }
         };
-        journal.heard.push((session.paired.id.clone(), text));
+        journal.received.push((session.paired.id.clone(), text));
     }
 }
 

@@ -11,17 +11,17 @@
 //!
 //! - [`plan`]: what is broken when; the same seed makes the same plan
 //! - [`stage`]: everything that takes part, behind wires
-//! - [`strike`]: carries the plan out
+//! - [`inject`]: carries the plan out
 //! - [`clients`]: who send, and repeat what they are not sure about
 //! - [`audit`]: what became of it
 //! - [`takeover`]: how long a session goes without service when its worker dies or leaves
 
 pub mod audit;
 pub mod clients;
+pub mod inject;
 pub mod plan;
 pub mod run;
 pub mod stage;
-pub mod strike;
 pub mod takeover;
 
 pub use run::{Options, Report, run};

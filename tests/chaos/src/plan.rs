@@ -82,7 +82,7 @@ pub const REFUSED_FOR_GOOD: u16 = 403;
 
 /// One fault and its moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Blow {
+pub struct PlannedFault {
     /// When, from the beginning.
     pub at: Duration,
     /// On what.
@@ -91,7 +91,7 @@ pub struct Blow {
     pub fault: Fault,
 }
 
-impl fmt::Display for Blow {
+impl fmt::Display for PlannedFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { at, on, fault } = self;
         write!(f, "{:7.3} s  {on:?}: {fault:?}", at.as_secs_f64())
@@ -111,9 +111,9 @@ pub struct Size {
 
 /// The plan for `length` on a stage of this size: about four faults in five seconds.
 #[must_use]
-pub fn plan(seed: u64, length: Duration, size: Size) -> Vec<Blow> {
+pub fn plan(seed: u64, length: Duration, size: Size) -> Vec<PlannedFault> {
     let mut random = StdRng::seed_from_u64(seed);
-    let mut blows = Vec::new();
+    let mut faults = Vec::new();
     let mut busy: HashMap<Target, Duration> = HashMap::new();
     let mut at = QUIET;
     while at + QUIET < length {
@@ -122,7 +122,7 @@ pub fn plan(seed: u64, length: Duration, size: Size) -> Vec<Blow> {
         // Drawn in any case, so that what follows does not depend on it.
         let gap = millis(&mut random, 400..2_100);
         if busy.get(&on).is_none_or(|until| *until <= at) {
-            blows.push(Blow { at, on, fault });
+            faults.push(PlannedFault { at, on, fault });
             let rest = if on == Target::Redis {
                 REDIS_REST
             } else {
@@ -137,7 +137,7 @@ pub fn plan(seed: u64, length: Duration, size: Size) -> Vec<Blow> {
             at += gap;
         }
     }
-    blows
+    faults
 }
 
 fn millis(random: &mut StdRng, range: std::ops::Range<u64>) -> Duration {
@@ -236,10 +236,12 @@ mod tests {
 
     #[test]
     fn five_minutes_hold_more_than_a_hundred_faults_of_every_kind() {
-        let blows = plan(1, Duration::from_secs(300), SIZE);
-        assert!(blows.len() >= 150, "{}", blows.len());
+        let faults = plan(1, Duration::from_secs(300), SIZE);
+        assert!(faults.len() >= 150, "{}", faults.len());
         let some = |what: &str| {
-            let found = blows.iter().any(|blow| blow.to_string().contains(what));
+            let found = faults
+                .iter()
+                .any(|planned| planned.to_string().contains(what));
             assert!(found, "no {what}");
         };
         for what in [
@@ -267,11 +269,14 @@ mod tests {
 
     #[test]
     fn nothing_befalls_a_target_while_something_does() {
-        let blows = plan(3, Duration::from_secs(300), SIZE);
-        for (i, blow) in blows.iter().enumerate() {
-            let end = blow.at + duration(blow.fault);
-            let next = blows[i + 1..].iter().find(|later| later.on == blow.on);
-            assert!(next.is_none_or(|next| next.at >= end), "{blow} / {next:?}");
+        let faults = plan(3, Duration::from_secs(300), SIZE);
+        for (i, planned) in faults.iter().enumerate() {
+            let end = planned.at + duration(planned.fault);
+            let next = faults[i + 1..].iter().find(|later| later.on == planned.on);
+            assert!(
+                next.is_none_or(|next| next.at >= end),
+                "{planned} / {next:?}"
+            );
         }
     }
 }

@@ -12,9 +12,9 @@ use tokio::time::{Instant, sleep};
 
 use crate::audit::{Counts, Evidence, Violations, drain};
 use crate::clients::{Clients, Journal};
+use crate::inject::{Done, Loss, inject};
 use crate::plan::{Size, plan};
 use crate::stage::{Cast, Stage};
-use crate::strike::{Done, Loss, strike};
 
 /// Organizations.
 const TENANTS: usize = 3;
@@ -137,14 +137,14 @@ async fn play(options: &Options, seed: u64, folder: &Path) -> Result<Outcome> {
         workers: options.workers,
         limits: true,
     };
-    let blows = plan(seed, Duration::from_secs(options.seconds), size);
+    let faults = plan(seed, Duration::from_secs(options.seconds), size);
     let mut stage = Stage::set(folder, cast, &SETTINGS).await?;
     let followers = follow(&stage).await?;
-    eprintln!("chaos: {} faults are planned", blows.len());
+    eprintln!("chaos: {} faults are planned", faults.len());
 
     let began = Instant::now();
     let clients = Clients::start(&stage, seed)?;
-    let done = strike(&mut stage, &blows).await?;
+    let done = inject(&mut stage, &faults).await?;
     sleep_until_over(began, options.seconds).await;
     let mut journal = clients.finish().await;
     eprintln!("chaos: nothing is broken any more; waiting for what still waits");
@@ -156,8 +156,8 @@ async fn play(options: &Options, seed: u64, folder: &Path) -> Result<Outcome> {
     let (evidence, violations) = examine(&stage, &journal, &followers).await?;
     let longest_takeover_ms = longest_takeover(&done, &evidence);
     if longest_takeover_ms > UNSERVED_MS {
-        let told = format!("a session went {longest_takeover_ms} ms without a worker");
-        journal.unexpected.push(told);
+        let emitted = format!("a session went {longest_takeover_ms} ms without a worker");
+        journal.unexpected.push(emitted);
     }
     tell(&journal, &evidence, &violations, folder);
     Ok(Outcome {
@@ -220,20 +220,20 @@ fn tell(journal: &Journal, evidence: &Evidence, found: &Violations, folder: &Pat
         .tenants
         .iter()
         .flat_map(|t| t.outbox.values().flatten());
-    let mut fates: HashMap<&str, usize> = HashMap::new();
+    let mut outcomes: HashMap<&str, usize> = HashMap::new();
     for entry in entries {
-        *fates
+        *outcomes
             .entry(entry["status"].as_str().unwrap_or_default())
             .or_default() += 1;
     }
-    let mut fates: Vec<_> = fates.into_iter().collect();
-    fates.sort_unstable();
+    let mut outcomes: Vec<_> = outcomes.into_iter().collect();
+    outcomes.sort_unstable();
     eprintln!(
-        "chaos: {} requests, {} of them to be repeated, {} acknowledged sends, {} heard; {fates:?}",
+        "chaos: {} requests, {} of them to be repeated, {} acknowledged sends, {} heard; {outcomes:?}",
         journal.requests,
         journal.repeated,
         journal.sent.len(),
-        journal.heard.len(),
+        journal.received.len(),
     );
     let listing = found.listing();
     let unexpected = journal

@@ -10,9 +10,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
+use crate::inject::now;
 use crate::run::{folder, follow};
 use crate::stage::{Cast, Stage};
-use crate::strike::now;
 
 /// Time between two sends, over all sessions: a load that also an unoptimised build carries, so
 /// that what is measured is the change of hands and not a backlog.

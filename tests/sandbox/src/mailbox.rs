@@ -177,11 +177,11 @@ impl Mailbox {
         let Some(positions) = state.index.get_mut(&key) else {
             return;
         };
-        let heard = |position: &u64| {
+        let received = |position: &u64| {
             let pending = state.pending.get(position);
             pending.is_some_and(|pending| pending.pushed && !pending.deaf)
         };
-        if let Some(first) = positions.iter().position(heard) {
+        if let Some(first) = positions.iter().position(received) {
             state.pending.remove(&positions.remove(first));
         }
         if positions.is_empty() {

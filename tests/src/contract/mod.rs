@@ -265,8 +265,8 @@ mod tests {
         ] {
             let mut bad = good.clone();
             bad[field] = value;
-            let told = result(bad).unwrap_err();
-            assert!(told.starts_with(problem), "{told}");
+            let emitted = result(bad).unwrap_err();
+            assert!(emitted.starts_with(problem), "{emitted}");
         }
     }
 }

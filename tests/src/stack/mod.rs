@@ -38,7 +38,7 @@ pub async fn run(folder: &Path) -> Result<()> {
     let mut stack = Stack::start(folder, false, &screen).await?;
     let result = match show::show(&stack, &screen).await {
         Ok(()) => {
-            show::farewell(&stack, &screen, folder);
+            show::teardown(&stack, &screen, folder);
             wait::until_told_to_end(&mut stack).await
         }
         Err(error) => Err(error),
@@ -57,7 +57,7 @@ pub async fn up(folder: &Path) -> Result<()> {
     refuse_second(folder)?;
     let screen = screen::Screen::new();
     let stack = Stack::start(folder, true, &screen).await?;
-    show::farewell(&stack, &screen, folder);
+    show::teardown(&stack, &screen, folder);
     screen.note("It runs in the background; `make down` stops it.");
     Ok(())
 }

@@ -114,8 +114,8 @@ async fn burst(stack: &Stack, screen: &Screen, audience: &mut Audience) -> Resul
 #[derive(Debug, Default)]
 struct Audience {
     texts: HashMap<String, String>,
-    told: HashSet<String>,
-    heard: HashSet<String>,
+    emitted: HashSet<String>,
+    received: HashSet<String>,
 }
 
 impl Audience {
@@ -139,20 +139,20 @@ impl Audience {
                 self.tell(screen, &event);
             }
             for message in stack.sandbox().messages(&phone).await? {
-                if self.heard.insert(message.id.clone()) {
+                if self.received.insert(message.id.clone()) {
                     let said = screen.paint(Tone::Said, &format!("“{}”", message.text()));
                     screen.line(&format!("Ada decrypts   {said}  {}", message.id));
                 }
             }
             let mut ids = self.texts.keys();
-            let arrived = ids.all(|id| events.statuses(id).iter().any(|told| told == status));
-            Ok((arrived && self.heard.len() == wanted).then_some(()))
+            let arrived = ids.all(|id| events.statuses(id).iter().any(|emitted| emitted == status));
+            Ok((arrived && self.received.len() == wanted).then_some(()))
         })
         .await
     }
 
     fn tell(&mut self, screen: &Screen, event: &Event) {
-        if event.kind() != "message.status" || !self.told.insert(event.id().to_owned()) {
+        if event.kind() != "message.status" || !self.emitted.insert(event.id().to_owned()) {
             return;
         }
         let Some(text) = self.texts.get(event.text("outboxId")) else {
@@ -173,7 +173,7 @@ impl Audience {
 }
 
 /// What a person can do with the stack now.
-pub(super) fn farewell(stack: &Stack, screen: &Screen, folder: &Path) {
+pub(super) fn teardown(stack: &Stack, screen: &Screen, folder: &Path) {
     let file = &stack.file;
     let (phone, _) = recipient(stack);
     screen.heading("Yours to try");
@@ -195,9 +195,9 @@ pub(super) fn farewell(stack: &Stack, screen: &Screen, folder: &Path) {
         screen.paint(Tone::Dim, "events")
     ));
     if let Some(sandbox) = &file.sandbox {
-        let told = format!("curl -s '{}/admin/peers/{phone}/messages'", sandbox.admin);
+        let emitted = format!("curl -s '{}/admin/peers/{phone}/messages'", sandbox.admin);
         let label = screen.paint(Tone::Dim, "what Ada decrypted");
-        screen.note(&format!("{label}\n    {told}"));
+        screen.note(&format!("{label}\n    {emitted}"));
     }
     let label = screen.paint(Tone::Dim, "all addresses, for programs");
     screen.note(&format!("{label}\n    {}", folder.join(NAME).display()));

@@ -135,7 +135,10 @@ impl WorldBuilder {
         let mut world = self.start().await?;
         let mut result = test(&mut world).await;
         if result.is_ok() {
-            result = world.accuse().await.context("at the end of the test");
+            result = world
+                .verify_invariants()
+                .await
+                .context("at the end of the test");
         }
         if result.is_err() {
             world.print_logs();

@@ -1,8 +1,8 @@
 //! One test's own world: Redis, sandbox, APIs and workers as real processes.
 
-mod accuse;
 mod builder;
 mod parts;
+mod verify_invariants;
 
 use std::path::{Path, PathBuf};
 

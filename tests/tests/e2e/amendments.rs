@@ -75,13 +75,15 @@ async fn what_was_edited_is_quoted_and_forwarded_as_it_is_now() -> Result<()> {
             let other = world.create_peer().await?;
             let long = "as long as it gets ".repeat(100);
             let own = stage.sent(json!({"type": "text", "text": "helo"})).await?;
-            let (theirs, _) = stage.heard(json!({"type": "text", "text": "helo"})).await?;
+            let (theirs, _) = stage
+                .received(json!({"type": "text", "text": "helo"}))
+                .await?;
             for text in ["hello", &long, "short again"] {
                 let body = json!({ "chat": stage.peer.jid, "text": text });
                 stage.ask(Method::PATCH, &own, body).await?.expect(200)?;
                 stage.says(&other, &own, text).await?;
                 let edit = json!({ "type": "edit", "target": theirs, "text": text });
-                stage.heard(edit).await?;
+                stage.received(edit).await?;
                 stage.says(&other, &theirs, text).await?;
             }
             Ok(())
@@ -111,9 +113,9 @@ async fn nothing_can_be_done_with_a_message_that_was_taken_back() -> Result<()> 
                 let again = revoke().await?.expect(200)?;
                 assert_eq!(again.at("replayed"), &json!(true));
 
-                let (theirs, _) = stage.heard(kind).await?;
+                let (theirs, _) = stage.received(kind).await?;
                 let revoke = json!({ "type": "revoke", "target": theirs });
-                stage.heard(revoke).await?;
+                stage.received(revoke).await?;
                 stage.is_gone(&theirs).await?;
                 // A reply to it goes out, as one to any message that is not known.
                 let reply = json!({
@@ -144,10 +146,10 @@ async fn an_admin_takes_back_what_somebody_else_wrote_in_a_group() -> Result<()>
             let write = async |who: &Peer, mut body: Value| {
                 body["to"] = json!(group);
                 let id = stage.sandbox.send(&who.phone, &body).await?;
-                let told = stage.events.wait_for("what was written", |event| {
+                let emitted = stage.events.wait_for("what was written", |event| {
                     event.text("waMessageId") == id && event.text("chatJid") == group
                 });
-                told.await?;
+                emitted.await?;
                 anyhow::Ok(id)
             };
             let react = async |id: &str| {

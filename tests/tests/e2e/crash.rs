@@ -123,14 +123,14 @@ async fn redis_while_peers_write() -> Result<()> {
             let stranger = world.create_peer().await?;
             let events = world.api(0).events().await?;
             let sandbox = world.sandbox();
-            let told = async |text: &str| {
+            let emitted = async |text: &str| {
                 let is = |event: &Event| event.kind() == "message" && event.text("text") == text;
                 events.wait_for(text, is).await
             };
             sandbox
                 .send_text(&known.phone, &session.phone, "before")
                 .await?;
-            told("before").await?;
+            emitted("before").await?;
             world.redis.kill9().await?;
             // One whose keys the worker has in memory, and one whose it must look up.
             sandbox
@@ -142,12 +142,12 @@ async fn redis_while_peers_write() -> Result<()> {
             tokio::time::sleep(Duration::from_millis(500)).await;
             world.redis.restart().await?;
             for text in ["known", "stranger"] {
-                told(text).await?;
+                emitted(text).await?;
             }
             sandbox
                 .send_text(&known.phone, &session.phone, "after")
                 .await?;
-            told("after").await?;
+            emitted("after").await?;
             let messages = events.seen().into_iter().filter(|e| e.kind() == "message");
             assert_eq!(messages.count(), 4, "each once");
             Ok(())

@@ -112,8 +112,8 @@ async fn a_follower_survives_its_api() -> Result<()> {
             world.sandbox().wait_for_messages(&peer.phone, 2).await?;
             world.apis[0].restart().await?;
             events.wait_for_status(&second, "delivered").await?;
-            let told = events.statuses(&second);
-            assert_eq!(told, ["queued", "sending", "sent", "delivered"]);
+            let emitted = events.statuses(&second);
+            assert_eq!(emitted, ["queued", "sending", "sent", "delivered"]);
             Ok(())
         })
         .await
@@ -137,8 +137,8 @@ async fn a_gap_is_told() -> Result<()> {
             eventually("the old event is gone", async || {
                 api.send(&session, &send).await?.expect(202)?;
                 let now = ndjson(&api, &query, |events| !events.is_empty()).await?;
-                let told = now.iter().any(|event| event["event"] == "stream.gap");
-                Ok(told.then_some(()))
+                let emitted = now.iter().any(|event| event["event"] == "stream.gap");
+                Ok(emitted.then_some(()))
             })
             .await?;
             let answer = api.get("/events?since=nonsense").await?;
@@ -173,12 +173,12 @@ async fn an_inbound_message_is_told_once() -> Result<()> {
                     event.kind() == "message" && event.0.to_string().contains("\"two\"")
                 })
                 .await?;
-            let told = events.seen();
-            let told: Vec<_> = told
+            let emitted = events.seen();
+            let emitted: Vec<_> = emitted
                 .iter()
                 .filter(|event| event.kind() == "message")
                 .collect();
-            assert_eq!(told.len(), 2);
+            assert_eq!(emitted.len(), 2);
             Ok(())
         })
         .await

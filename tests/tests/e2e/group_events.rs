@@ -67,18 +67,18 @@ impl Stage {
         self.events
             .wait_for(&what, |_| self.all().len() >= place + N)
             .await?;
-        let told = &self.all()[place..place + N];
+        let emitted = &self.all()[place..place + N];
         Ok(names.map(|name| {
             let is = |event: &&Event| [event.text("action"), event.text("change")].contains(&name);
-            let found = told.iter().find(is);
+            let found = emitted.iter().find(is);
             found
-                .unwrap_or_else(|| panic!("{name} is not among {told:?}"))
+                .unwrap_or_else(|| panic!("{name} is not among {emitted:?}"))
                 .clone()
         }))
     }
 
     /// Waits for the next thing told about the group, which must be this one.
-    async fn told(&self, field: &str, value: &str) -> Result<Event> {
+    async fn emitted(&self, field: &str, value: &str) -> Result<Event> {
         let place = self.read.replace(self.read.get() + 1);
         let next = || self.all().get(place).map(|event| event.id().to_owned());
         let wanted = |event: &Event| next().as_deref() == Some(event.id());
@@ -115,7 +115,7 @@ async fn who_comes_goes_and_rises_is_told() -> Result<()> {
             for action in ["add", "promote", "demote", "remove"] {
                 let phones = [friend.phone.as_str()];
                 sandbox.change_members(group, action, &phones).await?;
-                let event = stage.told("action", action).await?;
+                let event = stage.emitted("action", action).await?;
                 assert_eq!(members(&event), [friend.jid.as_str()], "{action}");
                 assert_eq!(by(&event), stage.peer.jid, "{action}");
                 let lid = text(&event.0, "/payload/members/0/lid");
@@ -127,7 +127,7 @@ async fn who_comes_goes_and_rises_is_told() -> Result<()> {
             for action in ["join", "leave"] {
                 let phones = [other.phone.as_str()];
                 sandbox.change_members(group, action, &phones).await?;
-                let event = stage.told("action", action).await?;
+                let event = stage.emitted("action", action).await?;
                 assert_eq!(members(&event), [other.jid.as_str()], "{action}");
                 assert_eq!(by(&event), other.jid, "{action}");
             }
@@ -138,13 +138,13 @@ async fn who_comes_goes_and_rises_is_told() -> Result<()> {
             api.post(&format!("{path}/members"), &body)
                 .await?
                 .expect(200)?;
-            let event = stage.told("action", "add").await?;
+            let event = stage.emitted("action", "add").await?;
             assert_eq!(by(&event), stage.own_jid());
             assert_eq!(members(&event), [other.jid.as_str()]);
             // And that it is not in the group any more.
             let phones = [stage.session.phone.as_str()];
             sandbox.change_members(group, "remove", &phones).await?;
-            let event = stage.told("action", "remove").await?;
+            let event = stage.emitted("action", "remove").await?;
             assert_eq!(members(&event), [stage.own_jid()]);
             Ok(())
         })
@@ -167,17 +167,17 @@ async fn what_a_group_says_about_itself_is_told() -> Result<()> {
             for (change, value) in &changes {
                 let body = json!({ *change: value });
                 stage.sandbox.change_group(&stage.group, &body).await?;
-                let event = stage.told("change", change).await?;
+                let event = stage.emitted("change", change).await?;
                 assert_eq!(event.0["payload"][change], *value);
                 assert_eq!(by(&event), stage.peer.jid);
             }
             let nothing = json!({ "description": "" });
             stage.sandbox.change_group(&stage.group, &nothing).await?;
-            let event = stage.told("change", "description").await?;
+            let event = stage.emitted("change", "description").await?;
             assert_eq!(event.0["payload"]["description"], Value::Null);
             let approval = json!({ "approval": true });
             stage.sandbox.change_group(&stage.group, &approval).await?;
-            let event = stage.told("change", "membership_approval").await?;
+            let event = stage.emitted("change", "membership_approval").await?;
             assert_eq!(event.0["payload"]["membershipApproval"], true);
 
             // By the session itself, and the invite without its code.
@@ -187,11 +187,11 @@ async fn what_a_group_says_about_itself_is_told() -> Result<()> {
             api.call(patch.json(&json!({ "subject": "Swims" })))
                 .await?
                 .expect(200)?;
-            let event = stage.told("change", "subject").await?;
+            let event = stage.emitted("change", "subject").await?;
             assert_eq!(event.text("subject"), "Swims");
             assert_eq!(by(&event), stage.own_jid());
             let fresh = api.delete(&format!("{path}/invite")).await?.expect(200)?;
-            let event = stage.told("change", "invite").await?;
+            let event = stage.emitted("change", "invite").await?;
             assert!(!event.0.to_string().contains(&fresh.text("code")?));
             Ok(())
         })
@@ -223,7 +223,7 @@ async fn what_happened_meanwhile_is_told_on_return() -> Result<()> {
             stage.sandbox.disconnect(&stage.session.phone).await?;
             let change = json!({ "subject": "Runs" });
             stage.sandbox.change_group(&stage.group, &change).await?;
-            stage.told("change", "subject").await?;
+            stage.emitted("change", "subject").await?;
             Ok(())
         })
         .await
@@ -238,15 +238,15 @@ async fn who_asks_to_be_let_in_is_told_to_admins() -> Result<()> {
             let (sandbox, group) = (&stage.sandbox, &stage.group);
             let approval = json!({ "approval": true });
             sandbox.change_group(group, &approval).await?;
-            stage.told("change", "membership_approval").await?;
+            stage.emitted("change", "membership_approval").await?;
             let phones = [stage.friend.phone.as_str()];
-            for (decision, told) in [("reject", "request_revoked"), ("admit", "add")] {
+            for (decision, emitted) in [("reject", "request_revoked"), ("admit", "add")] {
                 sandbox.change_members(group, "join", &phones).await?;
-                let event = stage.told("action", "request").await?;
+                let event = stage.emitted("action", "request").await?;
                 assert_eq!(members(&event), [stage.friend.jid.as_str()]);
                 assert_eq!(by(&event), stage.friend.jid);
                 sandbox.change_members(group, decision, &phones).await?;
-                let event = stage.told("action", told).await?;
+                let event = stage.emitted("action", emitted).await?;
                 assert_eq!(by(&event), stage.peer.jid);
             }
             Ok(())

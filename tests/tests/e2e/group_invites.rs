@@ -41,12 +41,15 @@ async fn an_invite_is_followed_in_every_form() -> Result<()> {
                 let send = SendRequest::text(jid, &words);
                 let sent = api.send(&session.id, &send).await?.expect(200)?;
                 let id = sent.text("waMessageId")?;
-                let heard = eventually("the group hears it", async || {
+                let received = eventually("the group hears it", async || {
                     let all = sandbox.messages(&peer.phone).await?;
                     Ok(all.into_iter().find(|message| message.id == id))
                 });
-                let heard = heard.await?;
-                assert_eq!((heard.chat.as_str(), heard.text()), (jid, words.as_str()));
+                let received = received.await?;
+                assert_eq!(
+                    (received.chat.as_str(), received.text()),
+                    (jid, words.as_str())
+                );
             }
             Ok(())
         })

@@ -110,10 +110,10 @@ async fn works_in_a_group(addressing: &str) -> Result<()> {
                 .await?;
                 let vote = json!({"type": "vote", "target": id, "options": ["a"]});
                 let vote = hear(vote).await?;
-                let told = events
+                let emitted = events
                     .wait_for("the vote", |event| event.text("waMessageId") == vote)
                     .await?;
-                assert_eq!(told.0["payload"]["options"], json!(["a"]));
+                assert_eq!(emitted.0["payload"]["options"], json!(["a"]));
             }
 
             ask(Method::PATCH, &own, json!({"text": "Let us go"})).await?;

@@ -42,7 +42,7 @@ impl Stage {
     }
 
     /// Has the person send something, and waits until the session has told it.
-    pub(crate) async fn heard(&self, mut body: Value) -> Result<(String, Event)> {
+    pub(crate) async fn received(&self, mut body: Value) -> Result<(String, Event)> {
         body["to"] = json!(self.session.phone);
         let id = self.sandbox.send(&self.peer.phone, &body).await?;
         let event = self
@@ -77,7 +77,7 @@ async fn a_reaction_is_set_replaced_and_cleared() -> Result<()> {
         .run(async |world| {
             let stage = Stage::set(world).await?;
             let (theirs, _) = stage
-                .heard(json!({"type": "text", "text": "hello"}))
+                .received(json!({"type": "text", "text": "hello"}))
                 .await?;
             let own = stage.sent(json!({"type": "text", "text": "hello"})).await?;
             for (id, sender) in [(&theirs, stage.peer.jid.clone()), (&own, String::new())] {
@@ -124,7 +124,7 @@ async fn a_vote_is_resolved_by_the_person_to_texts() -> Result<()> {
                 json!({"type": "poll", "name": "?", "options": ["a", "b", "c"],
                     "selectableCount": count})
             };
-            let (theirs, event) = stage.heard(poll(0)).await?;
+            let (theirs, event) = stage.received(poll(0)).await?;
             assert_eq!(event.kind(), "message");
             assert_eq!(
                 event.0["payload"]["poll"]["options"],
@@ -170,46 +170,48 @@ async fn what_the_person_does_is_told() -> Result<()> {
                 "selectableCount": 0});
             let own_poll = stage.sent(poll.clone()).await?;
             stage.shows(&own_poll, "the poll", |_| true).await?;
-            let (their_poll, _) = stage.heard(poll).await?;
+            let (their_poll, _) = stage.received(poll).await?;
             for id in [&own_poll, &their_poll] {
                 for options in [json!(["c", "a"]), json!([])] {
                     let vote = json!({"type": "vote", "target": id, "options": options});
-                    let (_, event) = stage.heard(vote).await?;
+                    let (_, event) = stage.received(vote).await?;
                     assert_eq!(event.kind(), "poll.vote");
                     assert_eq!(event.text("targetMessageId"), id);
-                    let mut told = event.0["payload"]["options"].clone();
-                    if let Some(told) = told.as_array_mut() {
-                        told.reverse();
+                    let mut emitted = event.0["payload"]["options"].clone();
+                    if let Some(emitted) = emitted.as_array_mut() {
+                        emitted.reverse();
                     }
-                    assert_eq!(told, options);
+                    assert_eq!(emitted, options);
                 }
             }
             let own = stage.sent(json!({"type": "text", "text": "hello"})).await?;
             stage.shows(&own, "the text", |_| true).await?;
             for emoji in ["🙏", ""] {
                 let reaction = json!({"type": "reaction", "target": own, "emoji": emoji});
-                let (_, event) = stage.heard(reaction).await?;
+                let (_, event) = stage.received(reaction).await?;
                 assert_eq!(event.kind(), "message.reaction");
                 assert_eq!(event.text("targetMessageId"), own);
                 assert_eq!(event.0["payload"]["emoji"], emoji);
             }
-            let (theirs, _) = stage.heard(json!({"type": "text", "text": "helo"})).await?;
+            let (theirs, _) = stage
+                .received(json!({"type": "text", "text": "helo"}))
+                .await?;
             let edit = json!({"type": "edit", "target": theirs, "text": "hello"});
-            let (_, event) = stage.heard(edit).await?;
+            let (_, event) = stage.received(edit).await?;
             assert_eq!(event.kind(), "message.edited");
             assert_eq!(event.text("targetMessageId"), theirs);
             assert_eq!(event.text("text"), "hello");
             let (_, event) = stage
-                .heard(json!({"type": "revoke", "target": theirs}))
+                .received(json!({"type": "revoke", "target": theirs}))
                 .await?;
             assert_eq!(event.kind(), "message.revoked");
             assert_eq!(event.text("targetMessageId"), theirs);
             let place = json!({"type": "location", "latitude": 1.5, "longitude": 2.5, "name": "x"});
-            let (_, event) = stage.heard(place).await?;
+            let (_, event) = stage.received(place).await?;
             assert_eq!(event.text("type"), "location");
             assert_eq!(event.0["payload"]["location"]["latitude"], 1.5);
             let card = json!({"type": "contact", "name": "Jane", "phone": "6281234567"});
-            let (_, event) = stage.heard(card).await?;
+            let (_, event) = stage.received(card).await?;
             assert_eq!(event.0["payload"]["contact"]["name"], "Jane");
             Ok(())
         })
@@ -238,7 +240,9 @@ async fn an_edit_is_shown_as_an_edit_and_a_revoke_takes_the_message_away() -> Re
                 .shows(&own, "the revoke", |message| message.revoked_by.is_some())
                 .await?;
 
-            let (theirs, _) = stage.heard(json!({"type": "text", "text": "mine"})).await?;
+            let (theirs, _) = stage
+                .received(json!({"type": "text", "text": "mine"}))
+                .await?;
             let body = json!({"chat": stage.peer.jid, "text": "not mine"});
             stage.ask(Method::PATCH, &theirs, body).await?.expect(404)?;
             stage
@@ -265,7 +269,10 @@ async fn what_is_forwarded_is_the_same_and_marked() -> Result<()> {
             let long = "x".repeat(3_000);
             for (id, kind) in [
                 (
-                    stage.heard(json!({"type": "text", "text": long})).await?.0,
+                    stage
+                        .received(json!({"type": "text", "text": long}))
+                        .await?
+                        .0,
                     "text",
                 ),
                 (
@@ -274,21 +281,21 @@ async fn what_is_forwarded_is_the_same_and_marked() -> Result<()> {
                 ),
                 (
                     stage
-                        .heard(json!({"type": "poll", "name": "?", "options": ["a", "b"]}))
+                        .received(json!({"type": "poll", "name": "?", "options": ["a", "b"]}))
                         .await?
                         .0,
                     "poll",
                 ),
                 (
                     stage
-                        .heard(json!({"type": "location", "latitude": 1.5, "longitude": 2.5}))
+                        .received(json!({"type": "location", "latitude": 1.5, "longitude": 2.5}))
                         .await?
                         .0,
                     "location",
                 ),
                 (
                     stage
-                        .heard(json!({"type": "contact", "name": "Jane", "phone": "6281234567"}))
+                        .received(json!({"type": "contact", "name": "Jane", "phone": "6281234567"}))
                         .await?
                         .0,
                     "contact",

@@ -40,8 +40,8 @@ async fn a_text_is_sent_then_delivered_then_read() -> Result<()> {
             assert_eq!(read.text("waMessageId"), wa_id);
             assert_eq!(read.text("chatJid"), peer.jid);
             assert_eq!(read.text("requestId"), "req-1");
-            let told = events.statuses(&outbox_id);
-            assert_eq!(told, ["queued", "sending", "sent", "delivered", "read"]);
+            let emitted = events.statuses(&outbox_id);
+            assert_eq!(emitted, ["queued", "sending", "sent", "delivered", "read"]);
 
             let entry = world.api(0).outbox(&session.id, &outbox_id).await?;
             assert_eq!(entry["status"], "read");

@@ -50,10 +50,10 @@ async fn key_promises(world: &mut World) -> Result<()> {
         .header("accept", "application/x-ndjson")
         .send()
         .await?;
-    let mut told = String::new();
-    while !ids.iter().all(|id| told.contains(id.as_str())) {
+    let mut emitted = String::new();
+    while !ids.iter().all(|id| emitted.contains(id.as_str())) {
         let chunk = tokio::time::timeout(Duration::from_secs(20), response.chunk()).await??;
-        told.push_str(&String::from_utf8_lossy(
+        emitted.push_str(&String::from_utf8_lossy(
             &chunk.context("the stream ended")?,
         ));
     }

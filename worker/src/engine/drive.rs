@@ -8,14 +8,14 @@ use futures_util::stream::FuturesUnordered;
 use gateway_shared::clock::Millis;
 use gateway_shared::domain::SessionId;
 use gateway_shared::lane::LaneError;
-use gateway_shared::redis::subscription::{self, Heard};
+use gateway_shared::redis::subscription::{self, Received};
 use rand::RngExt;
 use tokio::time::{Instant, Sleep, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
-use super::agenda::{Answer, Job};
 use super::lane::Call;
+use super::scheduler::{Answer, Job};
 
 /// The longest sleep of the driver, so that a wall clock that was set is noticed.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
@@ -31,16 +31,18 @@ pub(super) async fn drive(shared: Arc<Shared>, shutdown: CancellationToken) {
     loop {
         let now = shared.clock.now();
         let next = {
-            let mut agenda = shared.agenda();
+            let mut scheduler = shared.scheduler();
             // From the signal on nothing is claimed, whoever hears of it first.
-            agenda.draining |= shutdown.is_cancelled();
+            scheduler.draining |= shutdown.is_cancelled();
             while calls.len() < most
-                && let Some(job) = agenda.next_job(now)
+                && let Some(job) = scheduler.next_job(now)
             {
                 calls.push(make(Arc::clone(&shared), job));
             }
             // With all under way that may be, only their answers matter.
-            (calls.len() < most).then(|| agenda.next_timer()).flatten()
+            (calls.len() < most)
+                .then(|| scheduler.next_timer())
+                .flatten()
         };
         set(timer.as_mut(), now, next);
         tokio::select! {
@@ -77,7 +79,7 @@ fn answered(shared: &Shared, job: Job, answer: Result<Answer, LaneError>) {
     let sweep = sweep.mul_f64(rand::rng().random_range(0.75..1.25));
     let sweep = Millis::try_from(sweep.as_millis()).unwrap_or(Millis::MAX);
     let now = shared.clock.now();
-    let arrived = shared.agenda().answered(job, answer, now, sweep);
+    let arrived = shared.scheduler().answered(job, answer, now, sweep);
     if arrived {
         shared.worker.wake();
     }
@@ -117,17 +119,17 @@ async fn make(shared: Arc<Shared>, job: Job) -> (Job, Result<Answer, LaneError>)
 /// heard, lanes also look by themselves.
 pub(super) async fn listen(shared: Arc<Shared>) {
     let channel = shared.lanes.store().keys.wake_channel(&shared.name);
-    let mut heard = subscription::listen(shared.redis.clone(), [channel]);
-    while let Some(heard) = heard.recv().await {
-        match heard {
+    let mut received = subscription::listen(shared.redis.clone(), [channel]);
+    while let Some(received) = received.recv().await {
+        match received {
             // What was published before is not heard again: ask every lane.
-            Heard::Subscribed => shared.wake_all(),
-            Heard::Message { text, .. } => {
+            Received::Subscribed => shared.wake_all(),
+            Received::Message { text, .. } => {
                 if let Ok(session) = text.parse::<SessionId>() {
                     shared.wake(&session);
                 }
             }
-            Heard::Lost => {}
+            Received::Lost => {}
         }
     }
     std::future::pending().await

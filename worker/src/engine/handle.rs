@@ -10,9 +10,9 @@ use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
 use super::Shared;
-use super::agenda::LaneKey;
 use super::dispatch::Dispatch;
 use super::lane::Lane;
+use super::scheduler::LaneKey;
 
 /// How long handlers that were ended may take to be settled.
 const GRACE: Duration = Duration::from_secs(2);
@@ -77,7 +77,7 @@ impl LaneHandle {
     }
 
     fn change(&self, change: impl FnOnce(&mut Lane)) {
-        self.shared.agenda().change(self.key, change);
+        self.shared.scheduler().change(self.key, change);
         self.shared.driver.notify_one();
     }
 
@@ -105,8 +105,8 @@ impl LaneHandle {
     /// How many sends are claimed and not settled.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        let agenda = self.shared.agenda();
-        agenda.lane(self.key).map_or(0, Lane::in_flight)
+        let scheduler = self.shared.scheduler();
+        scheduler.lane(self.key).map_or(0, Lane::in_flight)
     }
 
     /// Completes when Redis has refused a call of this lane because the session has a new owner.

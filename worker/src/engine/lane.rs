@@ -50,7 +50,7 @@ pub(super) struct Lane {
     /// It claims no more, and goes away when all is settled.
     pub(super) leaving: bool,
     /// There may be something to claim.
-    hungry: bool,
+    may_claim: bool,
     /// It was woken or opened while a call was under way, which may have looked too early.
     woken: bool,
     /// The answer to a claim was lost: some claims may be nobody's.
@@ -79,9 +79,9 @@ pub(super) struct Lane {
     /// The earliest timer that is set for this lane.
     pub(super) timer: Millis,
     /// It is on the agenda.
-    pub(super) listed: bool,
+    pub(super) enqueued: bool,
     /// It waits for room.
-    pub(super) crowded: bool,
+    pub(super) waiting_for_slot: bool,
 }
 
 impl Lane {
@@ -99,7 +99,7 @@ impl Lane {
     pub(super) fn open(&mut self) {
         self.open = true;
         self.released_until = 0;
-        self.hungry = true;
+        self.may_claim = true;
         // A call under way was made for a lane that was closed, or knew of nothing.
         self.woken = true;
     }
@@ -111,7 +111,7 @@ impl Lane {
 
     /// Something happened in the lane, or may have.
     pub(super) fn wake(&mut self) {
-        self.hungry = true;
+        self.may_claim = true;
         self.woken = true;
         // What is paused and what is due was perhaps just changed: ask anew.
         if !self.pause_is_pending() {
@@ -196,7 +196,7 @@ impl Lane {
         }
         let idle = draining || self.leaving || self.halt.is_cancelled();
         if now >= self.sweep_at {
-            self.hungry = true;
+            self.may_claim = true;
             self.due = 0;
         }
         let mut for_room = false;
@@ -204,7 +204,7 @@ impl Lane {
             most: 0,
             shares: Default::default(),
         });
-        if !idle && self.hungry && self.rests_until() <= now && self.open {
+        if !idle && self.may_claim && self.rests_until() <= now && self.open {
             match self.budget.available(now, share.max(1)) {
                 Ok(_) if room == 0 => for_room = true,
                 Ok(most) => {
@@ -220,7 +220,7 @@ impl Lane {
             }
         }
         if self.verdicts.is_empty() && claim.is_none() {
-            let claims_at = if !idle && self.hungry && self.open && !for_room {
+            let claims_at = if !idle && self.may_claim && self.open && !for_room {
                 self.rests_until()
             } else {
                 Millis::MAX
@@ -282,7 +282,7 @@ impl Lane {
             self.budget.spend(*at, claims);
         }
         // A settlement may have made a chat ready that an earlier claim could not see.
-        self.hungry = turn.more || self.woken;
+        self.may_claim = turn.more || self.woken;
         if turn.in_flight > u64::try_from(self.busy.len()).unwrap_or(u64::MAX) {
             self.lost_claims = true;
         }
@@ -306,7 +306,7 @@ impl Lane {
     pub(super) fn recovered(&mut self, recovered: Recovered) {
         self.succeeded();
         self.lost_claims = false;
-        self.hungry = true;
+        self.may_claim = true;
         self.due = 0;
         // What the lost claims have spent stays spent.
         self.budget = Budget::new(self.limits, recovered.rate);
@@ -338,7 +338,7 @@ impl Lane {
         self.calling = false;
         self.failures = self.failures.saturating_add(1);
         self.again_at = REDIS_AGAIN.due(now, self.failures);
-        self.hungry = true;
+        self.may_claim = true;
         if let Call::Turn {
             settlements, claim, ..
         } = call

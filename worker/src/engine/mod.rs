@@ -12,7 +12,7 @@
 //! - The [`lane`] is a state without tasks: what it may do next follows from what it knows. It
 //!   claims what its budget (governor) allows; a lane that is held, paused, throttled or empty
 //!   costs nothing but a place in one timer heap.
-//! - The [`agenda`] goes round the lanes that may have something to do and shares the places in
+//! - The [`scheduler`] goes round the lanes that may have something to do and shares the places in
 //!   flight among them.
 //! - The [`driver`](drive) makes their calls, all lanes concurrently over the shared connection.
 //!   A call that failed is made again: a verdict is kept until Redis has taken it or said that the
@@ -21,11 +21,11 @@
 //!
 //! Wake-ups come over pub/sub; each lane also looks by itself every [`EngineConfig::sweep`].
 
-mod agenda;
 mod dispatch;
 mod drive;
 mod handle;
 mod lane;
+mod scheduler;
 mod task;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -44,8 +44,8 @@ use tokio_util::sync::CancellationToken;
 pub use dispatch::{Dispatch, LanePause, Verdict};
 pub use handle::{Detached, LaneHandle, LaneSpec};
 
-use agenda::Agenda;
 use lane::{Lane, Made};
+use scheduler::Scheduler;
 
 use crate::Backoff;
 use crate::session::LONGEST_TYPING;
@@ -106,7 +106,7 @@ struct Shared {
     lanes: Lanes,
     redis: RedisConfig,
     clock: SharedClock,
-    agenda: Mutex<Agenda>,
+    scheduler: Mutex<Scheduler>,
     /// The driver has something to look at.
     driver: Notify,
     /// apalis has something to fetch.
@@ -117,25 +117,27 @@ struct Shared {
 
 impl Shared {
     /// The agenda; never held across an await.
-    fn agenda(&self) -> MutexGuard<'_, Agenda> {
-        self.agenda.lock().unwrap_or_else(PoisonError::into_inner)
+    fn scheduler(&self) -> MutexGuard<'_, Scheduler> {
+        self.scheduler
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn wake(&self, session: &SessionId) {
-        self.agenda().wake(session);
+        self.scheduler().wake(session);
         self.driver.notify_one();
     }
 
     fn wake_all(&self) {
-        self.agenda().change_all(Lane::wake);
+        self.scheduler().change_all(Lane::wake);
         self.driver.notify_one();
     }
 
     /// A handler has ended.
-    fn landed(&self, number: u64, verdict: impl FnOnce(u32) -> Verdict) {
+    fn completed(&self, number: u64, verdict: impl FnOnce(u32) -> Verdict) {
         let rest = Millis::try_from(self.config.release_rest.as_millis()).unwrap_or(Millis::MAX);
         let now = self.clock.now();
-        self.agenda().landed(number, now, rest, verdict);
+        self.scheduler().completed(number, now, rest, verdict);
         self.driver.notify_one();
     }
 }
@@ -183,7 +185,7 @@ impl Engine {
             lanes,
             redis,
             clock,
-            agenda: Mutex::new(Agenda::new(config.concurrency, config.batch)),
+            scheduler: Mutex::new(Scheduler::new(config.concurrency, config.batch)),
             driver: Notify::new(),
             worker: AtomicWaker::new(),
             settled: Notify::new(),
@@ -222,7 +224,7 @@ impl Engine {
             quiet,
         });
         let stale = lane.stale.clone();
-        let key = self.shared.agenda().attach(lane);
+        let key = self.shared.scheduler().attach(lane);
         self.shared.driver.notify_one();
         let shared = Arc::clone(&self.shared);
         Ok(LaneHandle::new(shared, key, stale, is_quiet))
@@ -260,7 +262,7 @@ impl EngineRun {
             Err(error) => tracing::error!(%error, "the engine broke down"),
         }
         let _ = context.stop();
-        self.shared.agenda().close();
+        self.shared.scheduler().close();
     }
 }
 
@@ -268,12 +270,12 @@ impl EngineRun {
 async fn drain(shared: Arc<Shared>, shutdown: CancellationToken) {
     const GRACE: Duration = Duration::from_secs(2);
     shutdown.cancelled().await;
-    shared.agenda().draining = true;
+    shared.scheduler().draining = true;
     shared.driver.notify_one();
     let settled = async {
         loop {
             let called = shared.settled.notified();
-            if shared.agenda().unfinished() == 0 {
+            if shared.scheduler().unfinished() == 0 {
                 return;
             }
             called.await;
@@ -286,7 +288,7 @@ async fn drain(shared: Arc<Shared>, shutdown: CancellationToken) {
     {
         return;
     }
-    shared.agenda().change_all(|lane| lane.halt.cancel());
+    shared.scheduler().change_all(|lane| lane.halt.cancel());
     shared.driver.notify_one();
     let _ = tokio::time::timeout(GRACE, settled).await;
 }

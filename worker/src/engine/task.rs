@@ -32,8 +32,8 @@ use tokio::task::JoinHandle;
 use tower::Service;
 use tracing::Instrument;
 
-use super::agenda::Arrival;
 use super::dispatch::Verdict;
+use super::scheduler::Arrival;
 use super::{EngineConfig, Shared};
 
 /// apalis' own heartbeat. There is nothing to say in it: a worker's life is the pool's matter.
@@ -98,7 +98,7 @@ impl Persistence for LanePersistence {
     ) -> Result<Vec<Task<Arrival>>, Infallible> {
         let arrivals = self
             .shared
-            .agenda()
+            .scheduler()
             .arrivals(self.shared.config.batch as usize);
         let task = |arrival: Arrival| {
             let id = TaskId::Int(arrival.number);
@@ -114,7 +114,7 @@ impl Persistence for LanePersistence {
     ) -> Result<u64, Infallible> {
         for task in &tasks {
             self.shared
-                .landed(task.args.number, |_| Verdict::released());
+                .completed(task.args.number, |_| Verdict::released());
         }
         Ok(u64::try_from(tasks.len()).unwrap_or(u64::MAX))
     }
@@ -131,7 +131,7 @@ impl Persistence for LanePersistence {
             let TaskId::Int(number) = done.task_id else {
                 continue;
             };
-            self.shared.landed(number, |attempt| {
+            self.shared.completed(number, |attempt| {
                 done.result.unwrap_or_else(|error| {
                     tracing::warn!(%error, "an attempt panicked or took too long");
                     let due = self
@@ -185,7 +185,7 @@ impl Backend for LaneBackend {
             }
             // Registered first and looked at afterwards: no arrival is missed in between.
             self.shared.worker.register(cx.waker());
-            if !self.shared.agenda().has_arrivals() {
+            if !self.shared.scheduler().has_arrivals() {
                 return Poll::Pending;
             }
         }
@@ -252,7 +252,7 @@ impl Service<Task<Arrival>> for Handler {
     fn call(&mut self, task: Task<Arrival>) -> Self::Future {
         let Arrival { lane, send, .. } = task.args;
         let now = self.shared.clock.now();
-        let start = self.shared.agenda().lane(lane).and_then(|lane| {
+        let start = self.shared.scheduler().lane(lane).and_then(|lane| {
             let may = lane.may_start(now);
             may.then(|| (Arc::clone(&lane.dispatch), lane.halt.clone()))
         });

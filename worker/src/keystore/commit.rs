@@ -19,7 +19,7 @@ use redis::Value;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::patience::{Patience, passes};
+use super::with_retry::{Patience, passes};
 use super::write::{Op, Outcome, Reply};
 use super::{KeystoreError, RedisKeystore, keys};
 
@@ -51,7 +51,7 @@ impl Waiting {
 
 /// Writes on their way to Redis.
 #[derive(Debug, Default)]
-pub(super) struct Gathering(Mutex<Queue>);
+pub(super) struct CommitQueue(Mutex<Queue>);
 
 #[derive(Debug, Default)]
 struct Queue {
@@ -60,7 +60,7 @@ struct Queue {
     busy: bool,
 }
 
-impl Gathering {
+impl CommitQueue {
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -91,9 +91,9 @@ impl Gathering {
 
 /// Somebody carries out steps. If that panics, a bug, the writes that wait fail instead of waiting
 /// for ever, and the next one finds somebody new.
-struct Carrying<'a>(&'a Gathering);
+struct CommitGuard<'a>(&'a CommitQueue);
 
-impl Drop for Carrying<'_> {
+impl Drop for CommitGuard<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             *self.0.queue() = Queue::default();
@@ -110,7 +110,7 @@ impl RedisKeystore {
         let (answer, answered) = oneshot::channel();
         let since = Instant::now();
         let write = Waiting { ops, since, answer };
-        if self.state.gathering.join(write) {
+        if self.state.commit_queue.join(write) {
             let keystore = self.clone();
             tokio::spawn(async move { keystore.carry_out().await });
         }
@@ -120,9 +120,9 @@ impl RedisKeystore {
 
     /// Carries out steps until all is written.
     async fn carry_out(&self) {
-        let _carrying = Carrying(&self.state.gathering);
+        let _guard = CommitGuard(&self.state.commit_queue);
         loop {
-            let writes = self.state.gathering.next();
+            let writes = self.state.commit_queue.next();
             if writes.is_empty() {
                 return;
             }
@@ -174,9 +174,11 @@ impl RedisKeystore {
             if state.lost.is_cancelled() && state.stale_writes.load(Ordering::Relaxed) == 0 {
                 return Err(KeystoreError::Lost);
             }
-            let doubt = state.term.begin();
+            let pending_write = state.term.begin();
             let mut call = APPLY.on(&self.key(keys::FENCE));
-            call.arg(state.epoch).arg(state.life).arg(doubt.term());
+            call.arg(state.epoch)
+                .arg(state.life)
+                .arg(pending_write.term());
             // The fence is the first of KEYS, and Lua counts from one.
             let mut place = 2;
             for op in ops {
@@ -194,14 +196,14 @@ impl RedisKeystore {
                 Ok(reply) => reply,
                 Err(error) => {
                     // It may still be on its way: what comes next is of a later term.
-                    drop(doubt);
+                    drop(pending_write);
                     if patience.again(&error).await {
                         continue;
                     }
                     return Err(error.into());
                 }
             };
-            doubt.resolve();
+            pending_write.resolve();
             match Outcome::read(reply)? {
                 Outcome::Applied(replies) => return Ok(replies),
                 Outcome::Late(term) => {
@@ -306,7 +308,7 @@ mod tests {
         }
     }
 
-    fn told(step: &Step<'_>) -> Vec<String> {
+    fn reported(step: &Step<'_>) -> Vec<String> {
         let tell = |op: &Joined<'_>| {
             let args: Vec<_> = op
                 .args
@@ -330,7 +332,7 @@ mod tests {
         ];
         let step = Step::of(&writes);
         assert_eq!(
-            told(&step),
+            reported(&step),
             ["keep 9 1 a x 1 b x", "put s 1 t 2", "keep 8 1 c x"]
         );
         let places = [
@@ -358,42 +360,45 @@ mod tests {
         ];
         let step = Step::of(&writes);
         assert_eq!(
-            told(&step),
+            reported(&step),
             ["put s 1", "HDEL s", "ZREM s", "put s 2", "HGET s", "HGET s"]
         );
     }
 
     #[test]
     fn a_panic_leaves_nobody_waiting() {
-        let gathering = Gathering::default();
+        let commit_queue = CommitQueue::default();
         let (answer, mut answered) = oneshot::channel();
-        assert!(gathering.join(Waiting {
+        assert!(commit_queue.join(Waiting {
             answer,
             ..waiting(Vec::new())
         }));
         let carried = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let _carrying = Carrying(&gathering);
+            let _guard = CommitGuard(&commit_queue);
             panic!("a bug");
         }));
         assert!(carried.is_err());
         let gone = oneshot::error::TryRecvError::Closed;
         assert_eq!(answered.try_recv().err(), Some(gone));
-        assert!(gathering.join(waiting(Vec::new())), "somebody new");
+        assert!(commit_queue.join(waiting(Vec::new())), "somebody new");
     }
 
     #[test]
     fn a_step_is_bounded_and_every_write_finds_one() {
-        let gathering = Gathering::default();
+        let commit_queue = CommitQueue::default();
         let large = || waiting(vec![op("put", &["k", "i"], &["x"; ARGUMENTS - 1])]);
-        assert!(gathering.join(large()));
+        assert!(commit_queue.join(large()));
         for _ in 0..2 {
-            assert!(!gathering.join(large()), "somebody carries it out already");
+            assert!(
+                !commit_queue.join(large()),
+                "somebody carries it out already"
+            );
         }
-        assert!(!gathering.join(waiting(vec![op("HDEL", &["k"], &["x"])])));
-        let steps: Vec<usize> = std::iter::from_fn(|| Some(gathering.next().len()))
+        assert!(!commit_queue.join(waiting(vec![op("HDEL", &["k"], &["x"])])));
+        let steps: Vec<usize> = std::iter::from_fn(|| Some(commit_queue.next().len()))
             .take(4)
             .collect();
         assert_eq!(steps, [1, 1, 2, 0]);
-        assert!(gathering.join(large()), "nobody carries it out any more");
+        assert!(commit_queue.join(large()), "nobody carries it out any more");
     }
 }

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use gateway_shared::redis::{LuaScript, script};
 use wacore::store::traits::LidPnMappingEntry;
 
-use super::patience::patiently;
+use super::with_retry::with_retry;
 use super::write::COSTLY_ROWS;
 use super::{KeystoreError, RedisKeystore, codec, keys};
 
@@ -40,7 +40,7 @@ impl RedisKeystore {
         call.key(self.key(keys::LID)).arg(phone);
         let (connection, call) = (&self.state.store.connection, &call);
         let stored: Option<Vec<u8>> =
-            patiently(&self.state.lost, || script::run(connection, call)).await?;
+            with_retry(&self.state.lost, || script::run(connection, call)).await?;
         stored.as_deref().map(codec::decode_lid).transpose()
     }
 

@@ -49,15 +49,15 @@ mod device;
 mod error;
 pub mod keys;
 mod lid;
-mod patience;
 mod protocol;
 mod recall;
 mod secrets;
 mod signal;
 mod tc_token;
-mod term;
 mod timed;
+mod with_retry;
 mod write;
+mod write_generation;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -68,13 +68,13 @@ use gateway_shared::redis::{LuaScript, Store, script};
 use redis::{FromRedisValue, Value};
 use tokio_util::sync::CancellationToken;
 
-use commit::Gathering;
+use commit::CommitQueue;
 pub use error::KeystoreError;
-use patience::patiently;
 pub use recall::{Recall, Unsettled};
 use tc_token::TcMemory;
-use term::Term;
+use with_retry::with_retry;
 use write::{Outcome, Reply, Write};
+use write_generation::WriteGeneration;
 
 static CLAIM: LazyLock<LuaScript> = LazyLock::new(|| LuaScript::bare(include_str!("claim.lua")));
 static ERASE: LazyLock<LuaScript> = LazyLock::new(|| LuaScript::bare(include_str!("erase.lua")));
@@ -97,8 +97,8 @@ struct State {
     root: String,
     epoch: i64,
     life: u64,
-    term: Term,
-    gathering: Gathering,
+    term: WriteGeneration,
+    commit_queue: CommitQueue,
     tc_tokens: TcMemory,
     lost: CancellationToken,
     stale_writes: AtomicU64,
@@ -135,8 +135,8 @@ impl RedisKeystore {
                 root,
                 epoch,
                 life: life.unwrap_or(0),
-                term: Term::new(term.unwrap_or(0)),
-                gathering: Gathering::default(),
+                term: WriteGeneration::new(term.unwrap_or(0)),
+                commit_queue: CommitQueue::default(),
                 tc_tokens: TcMemory::default(),
                 lost,
                 stale_writes: AtomicU64::new(0),
@@ -262,7 +262,7 @@ impl RedisKeystore {
             command.arg(*arg);
         }
         let (connection, command) = (&self.state.store.connection, &command);
-        let answer = patiently(&self.state.lost, || {
+        let answer = with_retry(&self.state.lost, || {
             let mut connection = connection.clone();
             async move { command.query_async(&mut connection).await }
         });

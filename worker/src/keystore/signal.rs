@@ -8,7 +8,7 @@ use gateway_shared::redis::keys::KeyFamily;
 use wacore::store::error::Result;
 use wacore::store::traits::SignalStore;
 
-use super::patience::patiently;
+use super::with_retry::with_retry;
 use super::write::{COSTLY_ROWS, ROWS};
 use super::{KeystoreError, RedisKeystore, codec, keys};
 
@@ -117,7 +117,7 @@ impl SignalStore for RedisKeystore {
             }
         }
         let (connection, pipeline) = (&self.state.store.connection, &pipeline);
-        let found = patiently(&self.state.lost, || {
+        let found = with_retry(&self.state.lost, || {
             let mut connection = connection.clone();
             async move { pipeline.query_async(&mut connection).await }
         });

@@ -88,7 +88,7 @@ impl<'a> Write<'a> {
 
     /// Applies the batch, all or nothing, in one step with what others write at this time; the
     /// replies are those of its operations. While Redis can not be reached it is done again, see
-    /// [`Patience`](super::patience::Patience). Dropping the future gives up the answer and not
+    /// [`Patience`](super::with_retry::Patience). Dropping the future gives up the answer and not
     /// the write.
     ///
     /// # Errors

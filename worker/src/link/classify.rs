@@ -251,12 +251,12 @@ mod tests {
                 }
             }
         );
-        let told = judge(&SendOutcome::NotSent(NotSent::Refused {
+        let emitted = judge(&SendOutcome::NotSent(NotSent::Refused {
             code: 429,
             wait: Some(5),
         }));
         assert_eq!(
-            told.lane,
+            emitted.lane,
             LaneEffect::Pause {
                 until: 1_005_000,
                 reason: "rate_overlimit"

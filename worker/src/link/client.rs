@@ -181,7 +181,7 @@ impl Link {
                 network: Arc::clone(&parts.network),
                 observer: Arc::clone(&core),
                 may_act: parts.may_act,
-                heard: Arc::clone(&core.heard),
+                received: Arc::clone(&core.received),
             })
             .with_http_client_arc(parts.network.http())
             .with_version_override((major, minor, build))
@@ -243,7 +243,7 @@ impl Link {
     /// So many more facts that are acknowledged ([`Fact::is_acknowledged`]) are recorded, in the
     /// order in which they were told. What was to be written after them goes out.
     pub fn recorded(&self, facts: u64) {
-        self.core.heard.record(facts);
+        self.core.received.record(facts);
     }
 
     /// Drops the connection and dials again at once.
@@ -307,12 +307,12 @@ fn caches() -> CacheConfig {
 
 /// Keeps the client running until the link is over.
 async fn supervise(client: Arc<Client>, core: Arc<Core>, redial: Duration) {
-    let wishes = wishes(&client, &core);
-    tokio::pin!(wishes);
+    let desired_changes = desired_changes(&client, &core);
+    tokio::pin!(desired_changes);
     loop {
         tokio::select! {
             () = client.run() => {}
-            () = &mut wishes => {}
+            () = &mut desired_changes => {}
         }
         let Some(failures) = core.take_dial_failed() else {
             break;
@@ -337,7 +337,7 @@ async fn supervise(client: Arc<Client>, core: Arc<Core>, redial: Duration) {
 }
 
 /// Does what others want of the connection. Never ends.
-async fn wishes(client: &Arc<Client>, core: &Core) {
+async fn desired_changes(client: &Arc<Client>, core: &Core) {
     loop {
         tokio::select! {
             () = core.dead.notified() => client.reconnect_immediately().await,

@@ -20,7 +20,7 @@ impl Core {
         if ack.class.as_deref() != Some("message") {
             return;
         }
-        self.heard();
+        self.received();
         let answer = match &ack.error {
             None => Answer::Acked,
             // A code that is no number refuses all the same.
@@ -37,7 +37,7 @@ impl Core {
         for id in &receipt.message_ids {
             self.acks.answer(id, Answer::Acked);
         }
-        self.heard();
+        self.received();
         self.tell(Fact::Receipt(ReceiptFact {
             status,
             at: receipt.timestamp.timestamp_millis(),
@@ -88,7 +88,7 @@ impl EventHandler for Core {
             }
             Event::Connected(_) => {
                 let client = self.client();
-                self.heard();
+                self.received();
                 self.failed_dials.store(0, Ordering::Relaxed);
                 self.connected.send_replace(true);
                 self.tell(Fact::Connected {
@@ -213,11 +213,11 @@ mod tests {
                 Ok(())
             }
         }
-        let (facts, told) = mpsc::unbounded_channel();
+        let (facts, emitted) = mpsc::unbounded_channel();
         let inbound = Arc::new(Nowhere);
         (
             Core::new(Arc::new(ManualClock::at(1_000)), facts, inbound, 2),
-            told,
+            emitted,
         )
     }
 
@@ -261,11 +261,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_receipt_is_an_acknowledgement_and_a_fact_without_devices() {
-        let (core, mut told) = core();
+        let (core, mut emitted) = core();
         let mut pending = core.acks.expect("B");
         core.handle_event(receipt(ReceiptType::Inactive, &["A", "B"]));
         assert_eq!(pending.answered().await, Answer::Acked);
-        let Some(Fact::Receipt(fact)) = told.recv().await else {
+        let Some(Fact::Receipt(fact)) = emitted.recv().await else {
             panic!("no receipt");
         };
         assert_eq!(fact.status, ReceiptStatus::Delivered);
@@ -277,7 +277,7 @@ mod tests {
 
     #[test]
     fn receipts_between_our_own_devices_are_nobody_s_business() {
-        let (core, mut told) = core();
+        let (core, mut emitted) = core();
         for kind in [
             ReceiptType::Sender,
             ReceiptType::ReadSelf,
@@ -286,20 +286,20 @@ mod tests {
         ] {
             core.handle_event(receipt(kind, &["A"]));
         }
-        assert!(told.try_recv().is_err());
+        assert!(emitted.try_recv().is_err());
     }
 
     #[tokio::test]
     async fn enough_silence_means_a_dead_link() {
         let (core, _told) = core();
         core.connected.send_replace(true);
-        core.unheard();
-        core.heard();
-        core.unheard();
+        core.unanswered();
+        core.received();
+        core.unanswered();
         let dead = core.dead.notified();
         tokio::pin!(dead);
         assert!(!dead.as_mut().enable(), "one in a row is not enough");
-        core.unheard();
+        core.unanswered();
         dead.await;
     }
 

@@ -151,7 +151,7 @@ pub(super) struct CommitHook {
 /// Commits what the library tells without asking for a commit first. WhatsApp has its ack already,
 /// so all that can be done about a failure is to say so.
 pub(super) fn commit_late(sink: &Arc<dyn InboundSink>, batch: &[LibraryMessage]) {
-    let batch = told(batch);
+    let batch = emitted(batch);
     if batch.is_empty() {
         return;
     }
@@ -163,7 +163,7 @@ pub(super) fn commit_late(sink: &Arc<dyn InboundSink>, batch: &[LibraryMessage])
     });
 }
 
-fn told(batch: &[LibraryMessage]) -> Vec<InboundMessage> {
+fn emitted(batch: &[LibraryMessage]) -> Vec<InboundMessage> {
     batch
         .iter()
         .filter_map(InboundMessage::from_library)
@@ -181,7 +181,7 @@ impl InboundDurabilityHook for CommitHook {
         _client: Arc<Client>,
         batch: &[LibraryMessage],
     ) -> Result<(), anyhow::Error> {
-        let batch = told(batch);
+        let batch = emitted(batch);
         if batch.is_empty() {
             return Ok(());
         }

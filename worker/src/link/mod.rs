@@ -38,10 +38,10 @@
 //! between, for [`SENT_MESSAGE_TTL`]. Nothing has to be done here, and no retry admission policy
 //! is set: only group storms need one.
 
+mod ack_gate;
 pub mod acks;
 pub mod address;
 pub mod again;
-mod barrier;
 pub mod certificate;
 pub mod classify;
 pub mod client;
@@ -51,9 +51,9 @@ pub mod fact;
 pub mod groups;
 pub mod inbound;
 pub mod kind;
-pub mod manners;
 pub mod message;
 pub mod pair;
+pub mod presence;
 pub mod send;
 mod state;
 pub mod transport;
@@ -69,8 +69,8 @@ pub use fact::{Fact, LinkEnd, ReceiptFact};
 pub use groups::{GroupChange, GroupFailure, GroupNotice, Person};
 pub use inbound::{InboundMessage, InboundRefused, InboundSink};
 pub use kind::MessageKind;
-pub use manners::Unshown;
-pub use pair::{PairingCode, PairingFailure, Untold};
+pub use pair::{PairingCode, PairingFailure, Unreported};
+pub use presence::Unshown;
 pub use send::{NotSent, SendOutcome, Silence};
 pub use transport::{MayAct, Network, NetworkConfig, NetworkError};
 pub use version::ClientVersion;

@@ -47,7 +47,7 @@ pub enum PairingFailure {
 /// WhatsApp could not be told of a logout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("there is no connection to WhatsApp")]
-pub struct Untold;
+pub struct Unreported;
 
 impl Link {
     /// Whether a phone has taken this device in.
@@ -75,12 +75,12 @@ impl Link {
     /// # Errors
     /// When the link was not up, so that WhatsApp could not be told: the phone goes on listing
     /// the device. The link ends all the same.
-    pub async fn logout(&self) -> Result<(), Untold> {
+    pub async fn logout(&self) -> Result<(), Unreported> {
         let up = self.is_connected();
         self.core.closing.cancel();
         self.client.logout().await;
         self.core.ended().await;
-        if up { Ok(()) } else { Err(Untold) }
+        if up { Ok(()) } else { Err(Unreported) }
     }
 }
 

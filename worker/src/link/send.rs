@@ -156,7 +156,7 @@ impl Link {
         match self.written(write).await {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => return unwritten(&error),
-            Err(_) => return self.unheard(),
+            Err(_) => return self.unanswered(),
         }
         match tokio::time::timeout(self.ack_timeout, pending.answered()).await {
             Ok(Answer::Acked) => SendOutcome::Acked {
@@ -164,7 +164,7 @@ impl Link {
             },
             Ok(Answer::Nacked(code)) => SendOutcome::Nacked { code },
             Ok(Answer::LinkLost) => SendOutcome::Unacked(Silence::LinkLost),
-            Err(_) => self.unheard(),
+            Err(_) => self.unanswered(),
         }
     }
 
@@ -175,12 +175,12 @@ impl Link {
         if let Ok(written) = tokio::time::timeout(self.ack_timeout, &mut write).await {
             return Ok(written);
         }
-        self.core.unheard();
+        self.core.unanswered();
         tokio::time::timeout(WRITE_TIMEOUT, write).await
     }
 
-    fn unheard(&self) -> SendOutcome {
-        self.core.unheard();
+    fn unanswered(&self) -> SendOutcome {
+        self.core.unanswered();
         SendOutcome::Unacked(Silence::Timeout)
     }
 }

@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 use whatsapp_rust::Client;
 use whatsapp_rust::transport::Transport;
 
+use super::ack_gate::ReceivedFacts;
 use super::acks::Acks;
-use super::barrier::Heard;
 use super::inbound::InboundSink;
 use super::transport::DialObserver;
 use super::{Fact, LinkEnd};
@@ -21,7 +21,7 @@ use super::{Fact, LinkEnd};
 pub(super) struct Core {
     pub(super) clock: SharedClock,
     pub(super) acks: Acks,
-    pub(super) heard: Arc<Heard>,
+    pub(super) received: Arc<ReceivedFacts>,
     facts: mpsc::UnboundedSender<Fact>,
     pub(super) inbound: Arc<dyn InboundSink>,
     client: OnceLock<Weak<Client>>,
@@ -62,7 +62,7 @@ impl Core {
         Self {
             clock,
             acks: Acks::default(),
-            heard: Arc::new(Heard::new()),
+            received: Arc::new(ReceivedFacts::new()),
             facts,
             inbound,
             client: OnceLock::new(),
@@ -101,7 +101,7 @@ impl Core {
     /// Tells a fact. Nobody listening any more is no error: the link is being taken down.
     pub(super) fn tell(&self, fact: Fact) {
         if fact.is_acknowledged() {
-            self.heard.hear();
+            self.received.frame_received();
         }
         let _ = self.facts.send(fact);
     }
@@ -120,15 +120,15 @@ impl Core {
     }
 
     /// An answer was heard: the link lives.
-    pub(super) fn heard(&self) {
+    pub(super) fn received(&self) {
         self.silent.store(0, Ordering::Relaxed);
     }
 
     /// An ack did not come in time. Enough of these in a row and the link counts as dead.
-    pub(super) fn unheard(&self) {
+    pub(super) fn unanswered(&self) {
         let silent = self.silent.fetch_add(1, Ordering::Relaxed) + 1;
         if silent >= self.silent_limit && self.is_connected() {
-            self.heard();
+            self.received();
             tracing::warn!(silent, "no acknowledgements: dropping the link");
             self.dead.notify_one();
         }

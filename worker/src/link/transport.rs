@@ -19,7 +19,7 @@ use whatsapp_rust::transport::{
     Transport, TransportEvent, TransportFactory, default_tls_connector, from_websocket,
 };
 
-use super::barrier::{Guarded, Heard};
+use super::ack_gate::{Guarded, ReceivedFacts};
 
 /// How long one dial may take, waiting for its turn included. Below the library's own 20 seconds,
 /// so that it is we who learn of the failure.
@@ -172,7 +172,7 @@ pub(super) struct Dialer<O> {
     pub(super) network: Arc<Network>,
     pub(super) observer: Arc<O>,
     pub(super) may_act: MayAct,
-    pub(super) heard: Arc<Heard>,
+    pub(super) received: Arc<ReceivedFacts>,
 }
 
 #[async_trait]
@@ -191,8 +191,9 @@ impl<O: DialObserver + 'static> TransportFactory for Dialer<O> {
         match dial {
             Ok(socket) => {
                 let (inner, events) = from_websocket(socket);
-                let (may_act, heard) = (Arc::clone(&self.may_act), Arc::clone(&self.heard));
-                let transport: Arc<dyn Transport> = Arc::new(Guarded::new(inner, may_act, heard));
+                let (may_act, received) = (Arc::clone(&self.may_act), Arc::clone(&self.received));
+                let transport: Arc<dyn Transport> =
+                    Arc::new(Guarded::new(inner, may_act, received));
                 self.observer.dialed(&transport);
                 Ok((transport, events))
             }

@@ -23,7 +23,7 @@ use gateway_shared::clock::{Clock, Millis, SystemClock};
 use gateway_shared::command::CommandError;
 use gateway_shared::domain::WorkerId;
 use gateway_shared::lane::{Epoch, SessionRef};
-use gateway_shared::redis::subscription::{Heard, listen};
+use gateway_shared::redis::subscription::{Received, listen};
 use gateway_shared::redis::{RedisConfig, RedisFailure, Store};
 use gateway_shared::registry::{Registry, WorkerInfo};
 use gateway_shared::session::{Acquired, Sessions, parse_member};
@@ -136,8 +136,8 @@ impl Pool {
     async fn own(
         &self,
         shutdown: &CancellationToken,
-        mut changed: mpsc::UnboundedReceiver<Heard>,
-        mut commands: mpsc::UnboundedReceiver<Heard>,
+        mut changed: mpsc::UnboundedReceiver<Received>,
+        mut commands: mpsc::UnboundedReceiver<Received>,
     ) -> PoolEnd {
         let fenced = self.member.liveness.fenced();
         let mut owned: HashMap<SessionRef, Owned> = HashMap::new();
@@ -170,7 +170,7 @@ impl Pool {
                             leaving.let_go(of.clone());
                         }
                         if let (Some(gone), Ended::Lost) = (gone, ended) {
-                            self.tell_survival(of, gone.epoch);
+                            self.report_survival(of, gone.epoch);
                         }
                         self.member.owns(owned.len());
                         balance = ended == Ended::Lost;
@@ -182,13 +182,13 @@ impl Pool {
                         self.member.liveness.fence();
                     }
                 },
-                Some(heard) = changed.recv() => {
-                    balance = look(&owned, heard);
-                    while let Ok(heard) = changed.try_recv() {
-                        balance |= look(&owned, heard);
+                Some(received) = changed.recv() => {
+                    balance = look(&owned, received);
+                    while let Ok(received) = changed.try_recv() {
+                        balance |= look(&owned, received);
                     }
                 }
-                Some(Heard::Message { text: message, .. }) = commands.recv() => {
+                Some(Received::Message { text: message, .. }) = commands.recv() => {
                     route(&owned, &self.runtime.store, &message).await;
                 }
                 _ = tick.tick() => balance = true,
@@ -245,7 +245,7 @@ impl Pool {
     }
 
     /// Says that what this worker had in flight for a session that it lost did not kill it.
-    fn tell_survival(&self, of: SessionRef, epoch: Epoch) {
+    fn report_survival(&self, of: SessionRef, epoch: Epoch) {
         let lanes = self.runtime.lanes();
         tokio::spawn(async move {
             if let Err(error) = lanes.survived(&of, epoch).await {
@@ -263,7 +263,7 @@ impl Pool {
         doubtful: &mut HashSet<SessionRef>,
     ) -> Result<(Vec<Owner>, Vec<WorkerInfo>), RedisFailure> {
         let liveness = self.runtime.liveness_ms();
-        for buried in self.registry.bury(self.clock.now(), liveness).await? {
+        for buried in self.registry.evict(self.clock.now(), liveness).await? {
             tracing::warn!(worker = %buried, "buried a silent worker; its sessions are free");
         }
         let workers = self.registry.workers().await?;
@@ -342,9 +342,9 @@ async fn until(moment: Option<Instant>) {
 
 /// Lets the sessions that a control message concerns look at their records. True when it concerns
 /// a session that is not owned here, and so may be free.
-fn look(owned: &HashMap<SessionRef, Owned>, heard: Heard) -> bool {
-    match heard {
-        Heard::Message { text: member, .. } => {
+fn look(owned: &HashMap<SessionRef, Owned>, received: Received) -> bool {
+    match received {
+        Received::Message { text: member, .. } => {
             match parse_member(&member).and_then(|of| owned.get(&of)) {
                 Some(session) => {
                     let _ = session.tell.send(Order::Look);
@@ -354,13 +354,13 @@ fn look(owned: &HashMap<SessionRef, Owned>, heard: Heard) -> bool {
             }
         }
         // Wishes made while nobody listened are in the records.
-        Heard::Subscribed => {
+        Received::Subscribed => {
             for session in owned.values() {
                 let _ = session.tell.send(Order::Look);
             }
             true
         }
-        Heard::Lost => false,
+        Received::Lost => false,
     }
 }
 

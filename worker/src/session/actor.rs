@@ -12,14 +12,14 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::commands::obey;
+use super::commands::handle_command;
 use super::dispatch::LinkDispatch;
 use super::facts::Facts;
-use super::farewell::farewell;
 use super::inbound::EventSink;
-use super::manners::{LinkPlace, Manners};
 use super::observe::{Observer, Seen};
-use super::recall::Told;
+use super::presence::{LinkPlace, PresenceSettings};
+use super::recall::EmittedMessages;
+use super::teardown::teardown;
 use super::{Ended, Owner, Runtime};
 use crate::engine::{LaneHandle, LaneSpec};
 use crate::keystore::{KeystoreError, RedisKeystore};
@@ -37,7 +37,7 @@ const PARTING: Duration = Duration::from_secs(15);
 
 /// Why a stint of a session's task is over.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Leave {
+pub(super) enum ExitReason {
     /// It is to be released, with this status where it shall not go on running.
     Release(Option<SessionStatus>),
     /// WhatsApp no longer knows the device, for this reason.
@@ -60,10 +60,10 @@ pub(super) async fn run(
 ) -> Ended {
     let lost = owner.liveness.fenced().child_token();
     loop {
-        let outcome = match stint(&runtime, &owner, &lost, &mut orders).await {
-            Ok(Leave::Reopen) => continue,
-            Ok(Leave::Lost) => return Ended::Lost,
-            Ok(leave) => farewell(&runtime, &owner, &lost, leave).await,
+        let outcome = match run_connection(&runtime, &owner, &lost, &mut orders).await {
+            Ok(ExitReason::Reopen) => continue,
+            Ok(ExitReason::Lost) => return Ended::Lost,
+            Ok(leave) => teardown(&runtime, &owner, &lost, leave).await,
             Err(error) => Err(error),
         };
         match outcome {
@@ -85,28 +85,28 @@ pub(super) async fn run(
 }
 
 /// What a stint works with.
-struct Stint<'a> {
+struct ConnectionRun<'a> {
     runtime: &'a Arc<Runtime>,
     owner: &'a Owner,
     record: SessionRecord,
     lane: Arc<LaneHandle>,
     link: Arc<Link>,
     facts: Facts,
-    manners: Arc<Manners>,
+    presence: Arc<PresenceSettings>,
     /// The device is to be unlinked as soon as the link is up.
     parting: bool,
 }
 
-async fn stint(
+async fn run_connection(
     runtime: &Arc<Runtime>,
     owner: &Owner,
     lost: &CancellationToken,
     orders: &mut mpsc::UnboundedReceiver<Order>,
-) -> Result<Leave, LaneError> {
+) -> Result<ExitReason, LaneError> {
     let Some(record) = runtime.sessions.record(&owner.of).await? else {
-        return Ok(Leave::Release(None));
+        return Ok(ExitReason::Release(None));
     };
-    if let Some(leave) = leave_at_once(&record) {
+    if let Some(leave) = exit_at_once(&record) {
         return Ok(leave);
     }
     let stale = lost.child_token();
@@ -122,25 +122,25 @@ async fn stint(
     let keystore = match claim.await {
         Ok(keystore) => keystore,
         Err(KeystoreError::Redis(error)) => return Err(error.into()),
-        Err(_) => return Ok(Leave::Lost),
+        Err(_) => return Ok(ExitReason::Lost),
     };
     let observer = Observer::new(runtime, owner, lost);
     observer.starting("").await?;
 
     let permit = admission(runtime, lost).await;
     let Some(permit) = permit else {
-        return Ok(Leave::Lost);
+        return Ok(ExitReason::Lost);
     };
     let (tell, facts) = Facts::channel();
     let place = Arc::new(LinkPlace::default());
-    let manners = Arc::new(Manners::of(&record.session, &place));
-    let told = Told::new(runtime, owner, &place);
+    let presence = Arc::new(PresenceSettings::of(&record.session, &place));
+    let emitted = EmittedMessages::new(runtime, owner, &place);
     let parts = LinkParts {
         network: Arc::clone(&runtime.network),
         clock: runtime.clock.clone(),
-        backend: Arc::new(keystore.recalling(Arc::new(told))),
+        backend: Arc::new(keystore.recalling(Arc::new(emitted))),
         facts: tell,
-        inbound: Arc::new(EventSink::new(runtime, owner, &manners)),
+        inbound: Arc::new(EventSink::new(runtime, owner, &presence)),
         may_act: {
             let (liveness, stale) = (owner.liveness.clone(), stale.clone());
             Arc::new(move || !stale.is_cancelled() && liveness.may_act())
@@ -155,9 +155,9 @@ async fn stint(
                 .await?;
             sleep(AGAIN).await;
             return Ok(if lost.is_cancelled() {
-                Leave::Lost
+                ExitReason::Lost
             } else {
-                Leave::Reopen
+                ExitReason::Reopen
             });
         }
     };
@@ -171,7 +171,7 @@ async fn stint(
             runtime,
             owner,
             Arc::clone(&link),
-            &manners,
+            &presence,
         )),
     });
     let lane = match lane.await {
@@ -182,30 +182,34 @@ async fn stint(
         }
     };
     let parting = record.logout || record.desired == Desired::Deleted;
-    let mut stint = Stint {
+    let mut run_connection = ConnectionRun {
         runtime,
         owner,
         record,
         lane,
         link,
         facts,
-        manners,
+        presence,
         parting,
     };
-    let leave = stint.watch(&observer, &stale, permit, orders).await;
-    stint.clean_up(&observer, &leave).await;
+    let leave = run_connection
+        .watch(&observer, &stale, permit, orders)
+        .await;
+    run_connection.clean_up(&observer, &leave).await;
     leave
 }
 
 /// What a record says that needs no link.
-fn leave_at_once(record: &SessionRecord) -> Option<Leave> {
+fn exit_at_once(record: &SessionRecord) -> Option<ExitReason> {
     let paired = record.session.wa_jid.is_some();
     match record.desired {
-        Desired::Deleted if !paired => Some(Leave::Delete),
-        Desired::Stopped if record.logout && !paired => Some(Leave::LoggedOut("logout".into())),
+        Desired::Deleted if !paired => Some(ExitReason::Delete),
+        Desired::Stopped if record.logout && !paired => {
+            Some(ExitReason::LoggedOut("logout".into()))
+        }
         Desired::Stopped if !record.logout => {
             let logged_out = record.session.status == SessionStatus::LoggedOut;
-            Some(Leave::Release(
+            Some(ExitReason::Release(
                 (!logged_out).then_some(SessionStatus::Stopped),
             ))
         }
@@ -223,7 +227,7 @@ async fn admission(runtime: &Runtime, lost: &CancellationToken) -> Option<OwnedS
     lost.run_until_cancelled(wait).await.flatten()
 }
 
-impl Stint<'_> {
+impl ConnectionRun<'_> {
     /// Follows the link and the orders until there is a reason to leave.
     async fn watch(
         &mut self,
@@ -231,7 +235,7 @@ impl Stint<'_> {
         stale: &CancellationToken,
         permit: OwnedSemaphorePermit,
         orders: &mut mpsc::UnboundedReceiver<Order>,
-    ) -> Result<Leave, LaneError> {
+    ) -> Result<ExitReason, LaneError> {
         let opened = Instant::now();
         let mut permit = Some(permit);
         let mut rest_until: Option<Millis> = None;
@@ -241,19 +245,19 @@ impl Stint<'_> {
             });
             tokio::select! {
                 biased;
-                () = stale.cancelled() => return Ok(Leave::Lost),
-                () = self.lane.stale() => return Ok(Leave::Lost),
+                () = stale.cancelled() => return Ok(ExitReason::Lost),
+                () = self.lane.stale() => return Ok(ExitReason::Lost),
                 order = orders.recv() => match order {
                     Some(Order::Look) => {
                         if let Some(leave) = self.look(observer).await? {
                             return Ok(leave);
                         }
                     }
-                    Some(Order::Command(command)) => obey(self.runtime, &self.link, *command),
-                    Some(Order::HandOver) | None => return Ok(Leave::Release(None)),
+                    Some(Order::Command(command)) => handle_command(self.runtime, &self.link, *command),
+                    Some(Order::HandOver) | None => return Ok(ExitReason::Release(None)),
                 },
                 fact = self.facts.next() => {
-                    let Some(fact) = fact else { return Ok(Leave::Reopen) };
+                    let Some(fact) = fact else { return Ok(ExitReason::Reopen) };
                     tracing::debug!(session = %self.owner.of.session, ?fact, "fact");
                     let Some(fact) = self.record(observer, fact).await? else { continue };
                     permit = None;
@@ -262,18 +266,18 @@ impl Stint<'_> {
                         Seen::Up => self.lane.open(),
                         Seen::Down => self.lane.hold(),
                         Seen::Nothing => {}
-                        Seen::LoggedOut(reason) => return Ok(Leave::LoggedOut(reason)),
+                        Seen::LoggedOut(reason) => return Ok(ExitReason::LoggedOut(reason)),
                         // A banned account rests until the ban is over.
                         Seen::Reopen if rest_until.is_some() => {}
-                        Seen::Reopen => return Ok(Leave::Reopen),
+                        Seen::Reopen => return Ok(ExitReason::Reopen),
                         Seen::RestUntil(until) => {
                             self.lane.hold();
                             rest_until = Some(until);
                         }
-                        Seen::Failed(reason) => return Ok(Leave::Failed(reason)),
+                        Seen::Failed(reason) => return Ok(ExitReason::Failed(reason)),
                     }
                 },
-                () = sleep(rest), if rest_until.is_some() => return Ok(Leave::Reopen),
+                () = sleep(rest), if rest_until.is_some() => return Ok(ExitReason::Reopen),
                 () = sleep_until(opened + CONNECTING), if permit.is_some() => permit = None,
                 () = sleep_until(opened + PARTING), if self.parting => return Ok(self.part(observer).await),
             }
@@ -324,31 +328,31 @@ impl Stint<'_> {
     }
 
     /// Looks at the record again: a wish, or other limits.
-    async fn look(&mut self, observer: &Observer<'_>) -> Result<Option<Leave>, LaneError> {
+    async fn look(&mut self, observer: &Observer<'_>) -> Result<Option<ExitReason>, LaneError> {
         let Some(record) = self.runtime.sessions.record(&self.owner.of).await? else {
-            return Ok(Some(Leave::Lost));
+            return Ok(Some(ExitReason::Lost));
         };
         if record.epoch != self.owner.epoch {
-            return Ok(Some(Leave::Lost));
+            return Ok(Some(ExitReason::Lost));
         }
-        if let Some(leave) = leave_at_once(&record) {
+        if let Some(leave) = exit_at_once(&record) {
             return Ok(Some(leave));
         }
         if record.session.limits != self.record.session.limits {
             self.lane.set_limits(record.session.limits);
         }
-        self.manners.follow(&record.session);
+        self.presence.follow(&record.session);
         self.parting = record.logout || record.desired == Desired::Deleted;
         let restart = record.restarts != self.record.restarts;
         self.record = record;
         if self.parting && self.link.is_connected() {
             return Ok(Some(self.part(observer).await));
         }
-        Ok(restart.then_some(Leave::Reopen))
+        Ok(restart.then_some(ExitReason::Reopen))
     }
 
     /// Asks WhatsApp to forget the device, as far as it can be reached.
-    async fn part(&mut self, observer: &Observer<'_>) -> Leave {
+    async fn part(&mut self, observer: &Observer<'_>) -> ExitReason {
         self.lane.hold();
         let link = Arc::clone(&self.link);
         if let Err(error) = self.recording(observer, link.logout()).await {
@@ -356,15 +360,15 @@ impl Stint<'_> {
                 "WhatsApp could not be told of the logout; the phone may still list the device");
         }
         if self.record.desired == Desired::Deleted {
-            Leave::Delete
+            ExitReason::Delete
         } else {
-            Leave::LoggedOut("logout".to_owned())
+            ExitReason::LoggedOut("logout".to_owned())
         }
     }
 
     /// Ends what the stint began: in order where it may, at once where it must.
-    async fn clean_up(&mut self, observer: &Observer<'_>, leave: &Result<Leave, LaneError>) {
-        if matches!(leave, Ok(Leave::Lost) | Err(LaneError::Stale(_))) {
+    async fn clean_up(&mut self, observer: &Observer<'_>, leave: &Result<ExitReason, LaneError>) {
+        if matches!(leave, Ok(ExitReason::Lost) | Err(LaneError::Stale(_))) {
             self.link.sever();
             self.lane.abandon();
             return;

@@ -12,7 +12,7 @@ use crate::link::{Link, PairingFailure};
 use crate::pool::PendingCommand;
 
 /// Does what a command asks, beside everything else, and answers it.
-pub(super) fn obey(runtime: &Runtime, link: &Arc<Link>, command: PendingCommand) {
+pub(super) fn handle_command(runtime: &Runtime, link: &Arc<Link>, command: PendingCommand) {
     let link = Arc::clone(link);
     let left = command.request.deadline - runtime.now();
     let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));
@@ -38,7 +38,7 @@ pub(super) fn obey(runtime: &Runtime, link: &Arc<Link>, command: PendingCommand)
                     .await
                     .map(|code| json!({ "code": code.as_str() }))
                     .map_err(|error| refusal(&error)),
-                Command::Group(command) => groups::obey(&link, command).await,
+                Command::Group(command) => groups::handle_command(&link, command).await,
             }
         };
         match timeout(left, done).await {

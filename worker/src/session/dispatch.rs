@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use gateway_shared::clock::{Clock, SystemClock};
 use gateway_shared::lane::{ClaimedSend, Scope};
 
-use super::manners::Manners;
+use super::presence::PresenceSettings;
 use super::{Owner, Runtime};
 use crate::engine::{Dispatch, LanePause, Verdict};
 use crate::link::classify::Moment;
@@ -18,7 +18,7 @@ use crate::pool::Liveness;
 #[derive(Debug)]
 pub(super) struct LinkDispatch {
     link: Arc<Link>,
-    manners: Arc<Manners>,
+    presence: Arc<PresenceSettings>,
     liveness: Liveness,
     clock: Arc<SystemClock>,
     policy: SendPolicy,
@@ -29,11 +29,11 @@ impl LinkDispatch {
         runtime: &Runtime,
         owner: &Owner,
         link: Arc<Link>,
-        manners: &Arc<Manners>,
+        presence: &Arc<PresenceSettings>,
     ) -> Self {
         Self {
             link,
-            manners: Arc::clone(manners),
+            presence: Arc::clone(presence),
             liveness: owner.liveness.clone(),
             clock: Arc::clone(&runtime.clock),
             policy: runtime.policy,
@@ -45,9 +45,9 @@ impl Dispatch for LinkDispatch {
     fn dispatch(&self, send: ClaimedSend) -> BoxFuture<'static, Verdict> {
         let (link, liveness) = (Arc::clone(&self.link), self.liveness.clone());
         let (clock, policy) = (Arc::clone(&self.clock), self.policy);
-        let manners = Arc::clone(&self.manners);
+        let presence = Arc::clone(&self.presence);
         async move {
-            manners.type_before(&link, &send).await;
+            presence.type_before(&link, &send).await;
             // The last look before the wire: a worker that was frozen finds its right expired.
             if !liveness.may_act() {
                 return Verdict::released();

@@ -7,7 +7,7 @@ use crate::link::{Fact, ReceiptFact};
 
 /// What a link has told and nobody has looked at yet.
 pub(super) struct Facts {
-    told: mpsc::UnboundedReceiver<Fact>,
+    emitted: mpsc::UnboundedReceiver<Fact>,
     /// A fact that was read ahead.
     ahead: Option<Fact>,
 }
@@ -15,15 +15,21 @@ pub(super) struct Facts {
 impl Facts {
     /// What the link says into the sender, and the facts.
     pub(super) fn channel() -> (mpsc::UnboundedSender<Fact>, Self) {
-        let (tell, told) = mpsc::unbounded_channel();
-        (tell, Self { told, ahead: None })
+        let (tell, emitted) = mpsc::unbounded_channel();
+        (
+            tell,
+            Self {
+                emitted,
+                ahead: None,
+            },
+        )
     }
 
     /// The next fact; `None` after the last. Dropping it loses nothing.
     pub(super) async fn next(&mut self) -> Option<Fact> {
         match self.ahead.take() {
             Some(fact) => Some(fact),
-            None => self.told.recv().await,
+            None => self.emitted.recv().await,
         }
     }
 
@@ -33,7 +39,7 @@ impl Facts {
     pub(super) fn receipts(&mut self, first: ReceiptFact) -> Vec<ReceiptFact> {
         let mut receipts = vec![first];
         while receipts.len() < RECEIPTS_AT_ONCE && self.ahead.is_none() {
-            match self.told.try_recv() {
+            match self.emitted.try_recv() {
                 Ok(Fact::Receipt(receipt)) => receipts.push(receipt),
                 Ok(other) => self.ahead = Some(other),
                 // The end of the facts is told by the next look at them.

@@ -10,28 +10,33 @@ use crate::link::{GroupFailure, Link};
 ///
 /// # Errors
 /// With a stable code and WhatsApp's own, for the caller.
-pub(super) async fn obey(link: &Link, command: &GroupCommand) -> Result<Value, CommandError> {
+pub(super) async fn handle_command(
+    link: &Link,
+    command: &GroupCommand,
+) -> Result<Value, CommandError> {
     match command {
-        GroupCommand::Join { code } => told(link.join_group(code).await),
-        GroupCommand::List => told(link.groups().await),
-        GroupCommand::Get { group } => told(link.group(group).await),
+        GroupCommand::Join { code } => reported(link.join_group(code).await),
+        GroupCommand::List => reported(link.groups().await),
+        GroupCommand::Get { group } => reported(link.group(group).await),
         GroupCommand::Create {
             subject,
             description,
             members,
-        } => told(link.create_group(subject, description, members).await),
-        GroupCommand::Update { group, changes } => told(link.update_group(group, changes).await),
-        GroupCommand::Leave { group } => told(link.leave_group(group).await),
-        GroupCommand::Invite { group, revoke } => told(link.group_invite(group, *revoke).await),
+        } => reported(link.create_group(subject, description, members).await),
+        GroupCommand::Update { group, changes } => {
+            reported(link.update_group(group, changes).await)
+        }
+        GroupCommand::Leave { group } => reported(link.leave_group(group).await),
+        GroupCommand::Invite { group, revoke } => reported(link.group_invite(group, *revoke).await),
         GroupCommand::ChangeMembers {
             group,
             change,
             members,
-        } => told(link.change_members(group, *change, members).await),
+        } => reported(link.change_members(group, *change, members).await),
     }
 }
 
-fn told<T: Serialize>(outcome: Result<T, GroupFailure>) -> Result<Value, CommandError> {
+fn reported<T: Serialize>(outcome: Result<T, GroupFailure>) -> Result<Value, CommandError> {
     let value = outcome.map_err(|failure| refusal(&failure))?;
     serde_json::to_value(value).map_err(|error| CommandError {
         code: "unreadable".to_owned(),

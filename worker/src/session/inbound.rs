@@ -9,7 +9,7 @@ use gateway_shared::redis::RedisFailure;
 use gateway_shared::session::InboundEvent;
 use serde_json::{Value, json};
 
-use super::manners::Manners;
+use super::presence::PresenceSettings;
 use super::{Owner, Runtime};
 use crate::link::{
     InboundContent, InboundMessage, InboundRefused, InboundSink, MessageKind, SealedVote, WaAddress,
@@ -21,15 +21,19 @@ use crate::link::{
 pub(super) struct EventSink {
     runtime: Arc<Runtime>,
     owner: Owner,
-    manners: Arc<Manners>,
+    presence: Arc<PresenceSettings>,
 }
 
 impl EventSink {
-    pub(super) fn new(runtime: &Arc<Runtime>, owner: &Owner, manners: &Arc<Manners>) -> Self {
+    pub(super) fn new(
+        runtime: &Arc<Runtime>,
+        owner: &Owner,
+        presence: &Arc<PresenceSettings>,
+    ) -> Self {
         Self {
             runtime: Arc::clone(runtime),
             owner: owner.clone(),
-            manners: Arc::clone(manners),
+            presence: Arc::clone(presence),
         }
     }
 
@@ -107,10 +111,10 @@ impl InboundSink for EventSink {
         let now = self.runtime.now();
         self.runtime
             .sessions
-            .tell_inbound(now, self.owner.fence(), &events)
+            .emit_inbound(now, self.owner.fence(), &events)
             .await
             .map_err(|error| InboundRefused(Box::new(error)))?;
-        self.manners.read(batch);
+        self.presence.read(batch);
         Ok(())
     }
 }

@@ -8,12 +8,12 @@ mod actor;
 mod commands;
 mod dispatch;
 mod facts;
-mod farewell;
 mod groups;
 mod inbound;
-mod manners;
 mod observe;
+mod presence;
 mod recall;
+mod teardown;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +27,7 @@ use gateway_shared::redis::Store;
 use gateway_shared::session::Sessions;
 use tokio::sync::{Semaphore, mpsc};
 
-pub(crate) use manners::LONGEST_TYPING;
+pub(crate) use presence::LONGEST_TYPING;
 
 use crate::engine::Engine;
 use crate::link::{LinkConfig, Network, SendPolicy};

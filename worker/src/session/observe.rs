@@ -167,8 +167,8 @@ impl<'a> Observer<'a> {
     }
 
     /// Records what recipients told, in one step for all of it.
-    pub(super) async fn receipts(&self, told: &[ReceiptFact]) -> Result<(), LaneError> {
-        let receipts: Vec<Receipt<'_>> = told
+    pub(super) async fn receipts(&self, emitted: &[ReceiptFact]) -> Result<(), LaneError> {
+        let receipts: Vec<Receipt<'_>> = emitted
             .iter()
             .flat_map(|fact| {
                 fact.message_ids.iter().map(|wa_message_id| Receipt {
@@ -194,7 +194,7 @@ impl<'a> Observer<'a> {
 
     /// Tells of a change to a group, once however often WhatsApp repeats it.
     pub(super) async fn group(&self, notice: &GroupNotice) -> Result<(), LaneError> {
-        let told = InboundEvent {
+        let emitted = InboundEvent {
             identity: notice.identity.clone(),
             kind: match notice.change {
                 GroupChange::Members { .. } => "group.participant",
@@ -208,7 +208,7 @@ impl<'a> Observer<'a> {
         self.insist(|| {
             let (now, owner) = (self.runtime.now(), self.owner.fence());
             let sessions = &self.runtime.sessions;
-            sessions.tell_inbound(now, owner, std::slice::from_ref(&told))
+            sessions.emit_inbound(now, owner, std::slice::from_ref(&emitted))
         })
         .await
         .map(drop)

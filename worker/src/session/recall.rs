@@ -6,20 +6,20 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::inbound::identity;
-use super::manners::LinkPlace;
+use super::presence::LinkPlace;
 use super::{Owner, Runtime};
 use crate::keystore::{Recall, Unsettled};
 use crate::link::WaAddress;
 
 /// Looks into the session's memory of what it told, and asks the sender for what it did not.
 #[derive(Debug)]
-pub(super) struct Told {
+pub(super) struct EmittedMessages {
     runtime: Arc<Runtime>,
     owner: Owner,
     place: Arc<LinkPlace>,
 }
 
-impl Told {
+impl EmittedMessages {
     /// Senders are asked over the link of `place`.
     pub(super) fn new(runtime: &Arc<Runtime>, owner: &Owner, place: &Arc<LinkPlace>) -> Self {
         Self {
@@ -56,7 +56,7 @@ impl Told {
 }
 
 #[async_trait]
-impl Recall for Told {
+impl Recall for EmittedMessages {
     async fn settle(&self, chat: &str, sender: &str, id: &str) -> Result<(), Unsettled> {
         let refused = |what: &str| Unsettled(Box::<dyn Error + Send + Sync>::from(what).into());
         let address = |text| WaAddress::parse(text).ok_or_else(|| refused("it has no address"));

@@ -9,7 +9,7 @@ use gateway_shared::domain::SendStatus;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::world::{CONFIG, UNLIMITED, World, next, patiently, sending, sent, telling};
+use crate::world::{CONFIG, UNLIMITED, World, next, sending, sent, telling, with_retry};
 
 /// Tells when it is dropped.
 struct Dropped(mpsc::UnboundedSender<()>);
@@ -51,8 +51,8 @@ async fn a_taken_over_session_is_noticed_and_its_handlers_are_dropped() {
 
     // Whatever makes the old owner ask Redis tells it.
     lane.wake();
-    patiently(lane.stale()).await;
-    patiently(dropped.recv()).await.unwrap();
+    with_retry(lane.stale()).await;
+    with_retry(dropped.recv()).await.unwrap();
     assert_eq!(
         world.history(&session.0, &id).await,
         ["queued", "sending", "sent"]
@@ -83,7 +83,7 @@ async fn a_fenced_worker_drops_its_handlers_and_starts_none() {
     world.accept(&session.0, 1).await;
     next(&mut attempts).await;
     lost.cancel();
-    patiently(dropped.recv()).await.unwrap();
+    with_retry(dropped.recv()).await.unwrap();
     world.accept(&session.0, 2).await;
     lane.wake();
     lane.detach(Duration::from_secs(5)).await;
@@ -112,7 +112,7 @@ async fn the_death_of_redis_loses_nothing_and_settles_everything_once() {
                     tokio::time::sleep(Duration::from_millis(10)).await;
                 }
             };
-            patiently(accept).await;
+            with_retry(accept).await;
             accepted.entry(chat).or_default().push(send.id);
         }
         // In the middle of it, for some of what was accepted.

@@ -11,7 +11,7 @@ use gateway_shared::lane::{Attempt, Scope};
 use gateway_worker::engine::{EngineConfig, LanePause, Verdict};
 use tokio_util::sync::CancellationToken;
 
-use crate::world::{CONFIG, UNLIMITED, World, next, patiently, sending, sent, telling};
+use crate::world::{CONFIG, UNLIMITED, World, next, sending, sent, telling, with_retry};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_chat_in_its_order_and_never_two_of_one() {
@@ -218,7 +218,7 @@ async fn a_released_send_rests_until_the_lane_is_opened() {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
         };
-        patiently(released).await;
+        with_retry(released).await;
         lane.open();
     }
     next(&mut attempts).await;

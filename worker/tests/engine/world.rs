@@ -11,7 +11,7 @@ use gateway_shared::domain::{
     new_message_id,
 };
 use gateway_shared::lane::{
-    Acceptance, Attempt, ClaimedSend, CrashPolicy, Epoch, Lanes, Mode, OutboxEntry, Retention,
+    Attempt, ClaimedSend, CrashPolicy, EnqueueRequest, Epoch, Lanes, Mode, OutboxEntry, Retention,
     SessionRef,
 };
 use gateway_shared::redis::keys::{PARTITION, key};
@@ -147,9 +147,9 @@ impl World {
         key(PARTITION, &root, name, &[from.session.as_str()])
     }
 
-    pub(crate) fn send(&self, from: &SessionRef, chat: u32) -> Acceptance {
+    pub(crate) fn send(&self, from: &SessionRef, chat: u32) -> EnqueueRequest {
         let now = self.clock.now();
-        Acceptance {
+        EnqueueRequest {
             from: from.clone(),
             id: OutboxId::generate(now),
             wa_message_id: new_message_id(),
@@ -187,7 +187,7 @@ impl World {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        patiently(reached).await;
+        with_retry(reached).await;
     }
 
     /// Waits until an entry has this status; its record, which the script has written before
@@ -198,7 +198,7 @@ impl World {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        patiently(reached).await;
+        with_retry(reached).await;
     }
 
     pub(crate) async fn history(&self, from: &SessionRef, id: &OutboxId) -> Vec<&'static str> {
@@ -240,19 +240,19 @@ impl Running {
 
     pub(crate) async fn end(self) {
         self.shutdown.cancel();
-        patiently(self.run).await.unwrap();
+        with_retry(self.run).await.unwrap();
     }
 }
 
-pub(crate) async fn patiently<F: Future>(future: F) -> F::Output {
+pub(crate) async fn with_retry<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(PATIENCE, future)
         .await
         .expect("it did not happen in time")
 }
 
 /// A dispatch that tells each attempt and ends it as `verdict` says.
-pub(crate) struct Told<F> {
-    told: mpsc::UnboundedSender<ClaimedSend>,
+pub(crate) struct Reporting<F> {
+    emitted: mpsc::UnboundedSender<ClaimedSend>,
     verdict: F,
 }
 
@@ -264,8 +264,8 @@ where
     F: Fn(ClaimedSend) -> V + Send + Sync + 'static,
     V: Future<Output = Verdict> + Send + 'static,
 {
-    let (told, attempts) = mpsc::unbounded_channel();
-    (Arc::new(Told { told, verdict }), attempts)
+    let (emitted, attempts) = mpsc::unbounded_channel();
+    (Arc::new(Reporting { emitted, verdict }), attempts)
 }
 
 /// Everything is sent at once.
@@ -277,17 +277,17 @@ pub(crate) fn sent() -> Verdict {
     Attempt::Sent(SystemClock::local()).into()
 }
 
-impl<F, V> Dispatch for Told<F>
+impl<F, V> Dispatch for Reporting<F>
 where
     F: Fn(ClaimedSend) -> V + Send + Sync + 'static,
     V: Future<Output = Verdict> + Send + 'static,
 {
     fn dispatch(&self, send: ClaimedSend) -> BoxFuture<'static, Verdict> {
-        let _ = self.told.send(send.clone());
+        let _ = self.emitted.send(send.clone());
         (self.verdict)(send).boxed()
     }
 }
 
 pub(crate) async fn next(attempts: &mut Attempts) -> ClaimedSend {
-    patiently(attempts.recv()).await.unwrap()
+    with_retry(attempts.recv()).await.unwrap()
 }

@@ -32,8 +32,8 @@ fn both_tell_the_same(calls: usize, call: Call) {
             let (redis, _) = server.claim(&session(), 1).await;
             let memory = InMemoryBackend::new();
             for step in &steps {
-                let (expected, told) = (call(step, &memory).await, call(step, &redis).await);
-                prop_assert_eq!(told, expected, "{:?}", step);
+                let (expected, emitted) = (call(step, &memory).await, call(step, &redis).await);
+                prop_assert_eq!(emitted, expected, "{:?}", step);
                 step.pass_time();
             }
             prop_assert_eq!(observe(&redis).await, observe(&memory).await);

@@ -55,7 +55,7 @@ fn forwarded(found: &Found, problems: &mut Problems) -> Result<Option<Content>, 
     }
     let kept = match &found.content {
         Some(Whole::Sent(body)) => serde_json::from_str(body).ok().and_then(anew),
-        Some(Whole::Told(payload)) => serde_json::from_str(payload).ok().and_then(told),
+        Some(Whole::Emitted(payload)) => serde_json::from_str(payload).ok().and_then(emitted),
         None => remembered(message),
     };
     let Some(content) = kept else {
@@ -117,7 +117,7 @@ struct Card {
     vcard: String,
 }
 
-fn told(payload: Payload) -> Option<Content> {
+fn emitted(payload: Payload) -> Option<Content> {
     let context = again(payload.forwarded);
     match payload.kind.as_str() {
         "text" | "edit" => payload.text.map(|text| Content::Text { text, context }),

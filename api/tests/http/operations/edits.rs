@@ -40,7 +40,7 @@ async fn only_own_texts_can_be_edited() {
         &stage.ask(Method::PATCH, &format!("/{poll}"), &body).await,
         "mid",
     );
-    stage.heard("THEIRS", BOB_LID, "text", json!({})).await;
+    stage.received("THEIRS", BOB_LID, "text", json!({})).await;
     not_found(&stage.ask(Method::PATCH, "/THEIRS", &body).await);
     let mut phone = KnownMessage::new(BOB, "text", now(), "from the phone");
     phone.elsewhere = true;

@@ -35,7 +35,7 @@ async fn what_is_forwarded_is_marked_and_whole() {
 
     // What others said, from the event that told it.
     let payload = json!({"type": "text", "text": long, "forwarded": 3});
-    stage.heard("TEXT", BOB_LID, "text", payload).await;
+    stage.received("TEXT", BOB_LID, "text", payload).await;
     let (_, content) = forwarded("TEXT").await;
     let Content::Text { text, context } = content else {
         panic!("no text");
@@ -43,18 +43,18 @@ async fn what_is_forwarded_is_marked_and_whole() {
     assert_eq!((text, context.forwarded), (long, 4));
     let payload = json!({"type": "poll", "poll":
         {"name": "?", "options": ["a", "b"], "selectableCount": 0}});
-    stage.heard("POLL", BOB_LID, "poll", payload).await;
+    stage.received("POLL", BOB_LID, "poll", payload).await;
     let (_, content) = forwarded("POLL").await;
     let Content::Poll { poll, .. } = content else {
         panic!("no poll");
     };
     assert!(poll.secret.is_some() && poll.selectable_count == 0);
     let payload = json!({"type": "location", "location": {"latitude": 1.5, "longitude": 2.5}});
-    stage.heard("PLACE", BOB_LID, "location", payload).await;
+    stage.received("PLACE", BOB_LID, "location", payload).await;
     let (_, content) = forwarded("PLACE").await;
     assert_eq!(content.kind(), "location");
     let payload = json!({"type": "contact", "contact": {"name": "A", "vcard": "BEGIN:VCARD"}});
-    stage.heard("CARD", BOB_LID, "contact", payload).await;
+    stage.received("CARD", BOB_LID, "contact", payload).await;
     let (_, content) = forwarded("CARD").await;
     assert_eq!(content.kind(), "contact");
 }
@@ -63,10 +63,10 @@ async fn what_is_forwarded_is_marked_and_whole() {
 async fn what_can_not_be_forwarded_says_why() {
     let stage = Stage::set().await;
     let to = json!({"to": BOB});
-    stage.heard("IMAGE", BOB_LID, "image", json!({})).await;
+    stage.received("IMAGE", BOB_LID, "image", json!({})).await;
     let got = stage.ask(Method::POST, "/IMAGE/forward", &to).await;
     assert_eq!((got.status.as_u16(), got.reason()), (501, "type_not_built"));
-    stage.heard("OTHER", BOB_LID, "other", json!({})).await;
+    stage.received("OTHER", BOB_LID, "other", json!({})).await;
     invalid(&stage.ask(Method::POST, "/OTHER/forward", &to).await, "mid");
     invalid(
         &stage.ask(Method::POST, "/IMAGE/forward", &json!({})).await,

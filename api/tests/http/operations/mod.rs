@@ -77,7 +77,7 @@ impl Stage {
     }
 
     /// Has the session hear a message of somebody's.
-    async fn heard(&self, id: &str, chat: &str, kind: &str, payload: Value) {
+    async fn received(&self, id: &str, chat: &str, kind: &str, payload: Value) {
         let mut known = KnownMessage::new(chat, kind, now(), "hello");
         known.sender = Some(BOB_LID.into());
         known.sender_alt = Some(BOB.into());
@@ -112,7 +112,7 @@ fn invalid(got: &Answer, field: &str) {
 #[tokio::test]
 async fn a_message_is_found_by_either_name_and_by_nothing_wrong() {
     let stage = Stage::set().await;
-    stage.heard("M", BOB_LID, "text", json!({})).await;
+    stage.received("M", BOB_LID, "text", json!({})).await;
     for (chat, sender) in [
         (json!(GROUP), Value::Null),
         (json!(BOB), json!("")),
@@ -156,14 +156,14 @@ async fn own_messages_can_be_revoked_and_in_groups_those_of_others() {
         panic!("{:?}", send.content);
     };
     assert!(target.is_own());
-    stage.heard("GROUPS", GROUP, "image", json!({})).await;
+    stage.received("GROUPS", GROUP, "image", json!({})).await;
     let body = json!({"chat": GROUP, "sender": BOB_LID});
     let (_, send) = stage.done(Method::DELETE, "/GROUPS", &body).await;
     let Ok(Content::Revoke { target }) = &send.content else {
         panic!("{:?}", send.content);
     };
     assert_eq!(target.sender.as_deref(), Some(BOB_LID));
-    stage.heard("DIRECT", BOB_LID, "text", json!({})).await;
+    stage.received("DIRECT", BOB_LID, "text", json!({})).await;
     invalid(
         &stage.ask(Method::DELETE, "/DIRECT", &json!({})).await,
         "mid",

@@ -9,7 +9,7 @@ use super::{BOB, BOB_LID, GROUP, Stage, invalid};
 #[tokio::test]
 async fn a_reaction_is_set_and_taken_back() {
     let stage = Stage::set().await;
-    stage.heard("THEIRS", GROUP, "text", json!({})).await;
+    stage.received("THEIRS", GROUP, "text", json!({})).await;
     let body = json!({"chat": GROUP, "sender": BOB, "emoji": "👍🏽"});
     let (_, send) = stage.done(Method::POST, "/THEIRS/reaction", &body).await;
     assert_eq!(send.to.as_str(), GROUP);
@@ -41,7 +41,7 @@ async fn a_reaction_is_set_and_taken_back() {
 #[tokio::test]
 async fn a_reaction_is_exactly_one_emoji() {
     let stage = Stage::set().await;
-    stage.heard("M", GROUP, "text", json!({})).await;
+    stage.received("M", GROUP, "text", json!({})).await;
     for emoji in [json!(""), json!("a"), json!("👍👍"), json!(1), Value::Null] {
         let got = stage
             .ask(Method::POST, "/M/reaction", &json!({ "emoji": emoji }))

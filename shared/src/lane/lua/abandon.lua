@@ -11,13 +11,13 @@ local looked_at = 0
 for _, id in ipairs(redis.call('HKEYS', K.flying(sid))) do
   redis.call('HDEL', K.flying(sid), id)
   local entry = load_entry(id)
-  if entry then bury(entry, now, err, true) end
+  if entry then dead_letter(entry, now, err, true) end
   looked_at = looked_at + 1
 end
 for _, id in ipairs(redis.call('ZRANGE', K.expiring(sid), 0, most - 1)) do
   local entry = load_entry(id)
   if entry and RANK[entry.status] < RANK.sent then
-    bury(entry, now, err, false)
+    dead_letter(entry, now, err, false)
   else
     redis.call('ZREM', K.expiring(sid), id)
   end

@@ -192,7 +192,7 @@ local function answer(entry, status, now, err)
 end
 
 -- An attempt was made and its worker lives: it is not this entry that kills workers.
-local function acquit(id)
+local function clear_crashes(id)
   if L.suspects > 0 and redis.call('HDEL', K.suspects(L.session), id) == 1 then
     L.suspects = L.suspects - 1
     put('suspects', L.suspects)
@@ -226,7 +226,7 @@ local function move(entry, status, now, err, sender)
   emit('message.status', entry.session, now, status_payload(entry, status, now, err, sender, try))
   -- Settled: from here on retention counts.
   if before < RANK.sent and RANK[status] >= RANK.sent then
-    acquit(entry.id)
+    clear_crashes(entry.id)
     if status == 'sent' then know_chat(entry.chat, now) end
     if entry.waiters ~= '' then
       answer(entry, status, now, err)
@@ -299,7 +299,7 @@ end
 
 -- Fails an entry for good and files it as a dead letter. `flew`: it was in flight, and the caller
 -- has taken it out of there; otherwise it waits.
-local function bury(entry, now, err, flew)
+local function dead_letter(entry, now, err, flew)
   if not flew then stop_waiting(entry) end
   move(entry, 'failed', now, err)
   redis.call('ZADD', K.dead(L.session), now, entry.id)
@@ -313,7 +313,7 @@ local function expire_due(now, limit)
   for _, id in ipairs(due) do
     local entry = load_entry(id)
     if entry and RANK[entry.status] < RANK.sent then
-      bury(entry, now, '{"code":"expired","message":"not sent within its time to live"}', false)
+      dead_letter(entry, now, '{"code":"expired","message":"not sent within its time to live"}', false)
     else
       redis.call('ZREM', K.expiring(L.session), id)
     end

@@ -19,7 +19,7 @@ local busy = {}
 for i = 8, #ARGV do busy[ARGV[i]] = true end
 
 -- Notes an owner that vanished with an entry in flight; how many did so in a row.
-local function suspect(id, owner)
+local function count_crash(id, owner)
   local known = redis.call('HGET', K.suspects(sid), id)
   redis.call('HSET', K.suspects(sid), id, known and known .. ' ' .. owner or owner)
   if not known then
@@ -47,9 +47,9 @@ for i = 1, #flying, 2 do
     entry.attempts = entry.attempts - 1
     redis.call('HSET', K.outbox(id), 'attempts', entry.attempts)
     local vanished = 0
-    if owner ~= epoch and owner ~= parted then vanished = suspect(id, owner) end
+    if owner ~= epoch and owner ~= parted then vanished = count_crash(id, owner) end
     if vanished >= most then
-      bury(entry, now, '{"code":"worker_crashed","message":"' .. vanished
+      dead_letter(entry, now, '{"code":"worker_crashed","message":"' .. vanished
         .. ' workers in a row died while they attempted it"}', true)
       dead = dead + 1
     else

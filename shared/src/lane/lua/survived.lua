@@ -25,7 +25,7 @@ for i = 1, #suspects, 2 do
     if owner == epoch then found = true else left[#left + 1] = owner end
   end
   if found and #left == 0 then
-    acquit(suspects[i])
+    clear_crashes(suspects[i])
   elseif found then
     redis.call('HSET', K.suspects(sid), suspects[i], table.concat(left, ' '))
   end

@@ -42,17 +42,17 @@ if #ARGV > 9 then
       leave_chat(entry, true)
       settled[n] = 'done'
     elseif outcome == 'dead' then
-      bury(entry, now, err, true)
+      dead_letter(entry, now, err, true)
       settled[n] = 'dead'
     elseif outcome == 'retry' and entry.attempts >= tonumber(ARGV[5]) then
       local last = cjson.decode(err)
       last.code = 'attempts_exhausted'
-      bury(entry, now, cjson.encode(last), true)
+      dead_letter(entry, now, cjson.encode(last), true)
       settled[n] = 'dead'
     else
       wait_again(entry)
       if outcome == 'retry' then
-        acquit(id)
+        clear_crashes(id)
         redis.call('HSET', K.outbox(id), 'error', err)
         redis.call('ZADD', K.delayed(sid), time, entry.chat)
         falls_due(tonumber(time))

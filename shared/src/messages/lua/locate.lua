@@ -24,8 +24,8 @@ if out then hist = redis.call('HGET', K.outbox(out), 'hist') or '' end
 if ARGV[5] == '1' then
   local body = message.o or out
   if message.e then
-    local told = redis.call('XRANGE', K.events(), message.e, message.e)[1]
-    local fields = told and told[2] or {}
+    local emitted = redis.call('XRANGE', K.events(), message.e, message.e)[1]
+    local fields = emitted and emitted[2] or {}
     for i = 1, #fields, 2 do
       if fields[i] == 'payload' then content = fields[i + 1] end
     end

@@ -7,7 +7,7 @@
 -- Replies  {stale} | {told, number of messages that were new}
 local now, sid = ARGV[1], ARGV[2]
 if not owns(sid, ARGV[3]) then return { 'stale' } end
-local seen, told, page, begun = K.inbound(sid), 0, nil, false
+local seen, emitted, page, begun = K.inbound(sid), 0, nil, false
 for i = 5, #ARGV, 6 do
   if redis.call('ZADD', seen, 'NX', now, ARGV[i]) == 1 and ARGV[i + 1] ~= '' then
     local place = emit(ARGV[i + 1], sid, now, ARGV[i + 2])
@@ -19,8 +19,8 @@ for i = 5, #ARGV, 6 do
       begun = false
     end
     if ARGV[i + 5] ~= '' then amend(sid, ARGV[i + 5], 'e', place) end
-    told = told + 1
+    emitted = emitted + 1
   end
 end
 redis.call('ZREMRANGEBYSCORE', seen, '-inf', string.format('%.0f', tonumber(now) - tonumber(ARGV[4])))
-return { 'told', told }
+return { 'emitted', emitted }

@@ -61,9 +61,9 @@ impl Laws {
 
 /// Law 6: within each try statuses only move forward, and end in exactly one final status. A further
 /// try follows a failure alone.
-pub(crate) fn forward(told: &[SendStatus]) -> Result<(), TestCaseError> {
+pub(crate) fn forward(emitted: &[SendStatus]) -> Result<(), TestCaseError> {
     let again = |pair: &[SendStatus]| pair == [SendStatus::Failed, SendStatus::Queued];
-    let mut rest = told;
+    let mut rest = emitted;
     while let Some(end) = rest.windows(2).position(again) {
         one_try(&rest[..=end])?;
         rest = &rest[end + 1..];
@@ -71,22 +71,24 @@ pub(crate) fn forward(told: &[SendStatus]) -> Result<(), TestCaseError> {
     one_try(rest)
 }
 
-fn one_try(told: &[SendStatus]) -> Result<(), TestCaseError> {
+fn one_try(emitted: &[SendStatus]) -> Result<(), TestCaseError> {
     let rank = |status: &SendStatus| match status {
         SendStatus::Cancelled => SendStatus::Failed as u8,
         other => *other as u8,
     };
     prop_assert!(
-        told.windows(2).all(|pair| rank(&pair[0]) < rank(&pair[1])),
+        emitted
+            .windows(2)
+            .all(|pair| rank(&pair[0]) < rank(&pair[1])),
         "{:?}",
-        told
+        emitted
     );
-    let settled = told.iter().filter(|status| {
+    let settled = emitted.iter().filter(|status| {
         matches!(
             status,
             SendStatus::Sent | SendStatus::Failed | SendStatus::Cancelled
         )
     });
-    prop_assert_eq!(settled.count(), 1, "{:?}", told);
+    prop_assert_eq!(settled.count(), 1, "{:?}", emitted);
     Ok(())
 }

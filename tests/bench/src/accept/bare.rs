@@ -12,7 +12,7 @@ use clap::Args;
 use gateway_shared::clock::SystemClock;
 use gateway_shared::config::Config;
 use gateway_shared::domain::{Content, Jid, OrganizationId, OutboxId, SessionId, new_message_id};
-use gateway_shared::lane::{Acceptance, Accepted, Lanes, Mode, SessionRef};
+use gateway_shared::lane::{EnqueueOutcome, EnqueueRequest, Lanes, Mode, SessionRef};
 use gateway_shared::redis::{RedisConfig, Store};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -94,7 +94,7 @@ async fn accept(
     Json(body): Json<Body>,
 ) -> Result<(StatusCode, Json<Value>), StatusCode> {
     let now = SystemClock::local();
-    let acceptance = Acceptance {
+    let acceptance = EnqueueRequest {
         from: bare.from.clone(),
         id: OutboxId::generate(now),
         wa_message_id: new_message_id(),
@@ -109,7 +109,7 @@ async fn accept(
         max_depth: bare.max_depth,
     };
     match bare.lanes.accept(now, &acceptance).await {
-        Ok(Accepted::New { status, at }) => Ok((
+        Ok(EnqueueOutcome::New { status, at }) => Ok((
             StatusCode::ACCEPTED,
             Json(json!({
                 "mode": "async",

@@ -29,7 +29,7 @@ pub(crate) const TEXT: &str = "A message of an ordinary length.";
 /// A paired and connected client.
 pub(super) struct PlainClient {
     client: Arc<Client>,
-    heard: Arc<Heard>,
+    received: Arc<Received>,
     /// Keeps the client running.
     _running: whatsapp_rust::bot::BotHandle,
 }
@@ -42,13 +42,13 @@ impl std::fmt::Debug for PlainClient {
 
 /// What the client heard from the server.
 #[derive(Debug)]
-struct Heard {
+struct Received {
     acks: Mutex<HashMap<String, oneshot::Sender<Option<String>>>>,
     codes: mpsc::UnboundedSender<String>,
     connected: Notify,
 }
 
-struct Listener(Arc<Heard>);
+struct Listener(Arc<Received>);
 
 impl EventHandler for Listener {
     fn handle_event(&self, event: Arc<Event>) {
@@ -80,7 +80,7 @@ impl PlainClient {
     /// Connects a new client and has the phone with this number scan its code.
     pub(super) async fn pair(ws: &str, admin: &SandboxAdmin, number: usize) -> Result<Self> {
         let (codes, mut code) = mpsc::unbounded_channel();
-        let heard = Arc::new(Heard {
+        let received = Arc::new(Received {
             acks: Mutex::default(),
             codes,
             connected: Notify::new(),
@@ -90,7 +90,7 @@ impl PlainClient {
             .with_transport_factory(NoDelay::new(ws)?)
             .with_version(VERSION)
             .skip_history_sync()
-            .with_event_handler(Listener(Arc::clone(&heard)))
+            .with_event_handler(Listener(Arc::clone(&received)))
             .build()
             .await?;
         let client = bot.client();
@@ -102,12 +102,12 @@ impl PlainClient {
         admin
             .scan_qr(&phone, &code.context("the client ended")?)
             .await?;
-        timeout(PATIENCE, heard.connected.notified())
+        timeout(PATIENCE, received.connected.notified())
             .await
             .context("did not connect")?;
         Ok(Self {
             client,
-            heard,
+            received,
             _running: running,
         })
     }
@@ -118,7 +118,7 @@ impl PlainClient {
         let (answer, answered) = oneshot::channel();
         {
             let mut acks = self
-                .heard
+                .received
                 .acks
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);

@@ -18,7 +18,7 @@ pub(super) fn check(stage: &Stage, journal: &Journal, evidence: &Evidence, out: 
         }
     }
     shown(stage, evidence, out);
-    heard(stage, journal, evidence, out);
+    received(stage, journal, evidence, out);
 }
 
 /// What was acknowledged is there, once.
@@ -116,8 +116,8 @@ fn shown(stage: &Stage, evidence: &Evidence, out: &mut Violations) {
 }
 
 /// What peers wrote was told, once, and to the right organization.
-fn heard(stage: &Stage, journal: &Journal, evidence: &Evidence, out: &mut Violations) {
-    let mut told: HashMap<(&str, &str), usize> = HashMap::new();
+fn received(stage: &Stage, journal: &Journal, evidence: &Evidence, out: &mut Violations) {
+    let mut emitted: HashMap<(&str, &str), usize> = HashMap::new();
     for (tenant, seen) in stage.tenants.iter().zip(&evidence.tenants) {
         for event in &seen.events {
             let own = tenant
@@ -130,12 +130,12 @@ fn heard(stage: &Stage, journal: &Journal, evidence: &Evidence, out: &mut Violat
             }
             if event.kind() == "message" {
                 let text = event.text("text");
-                *told.entry((event.session(), text)).or_default() += 1;
+                *emitted.entry((event.session(), text)).or_default() += 1;
             }
         }
     }
-    for (session, text) in &journal.heard {
-        match told.get(&(session.as_str(), text.as_str())) {
+    for (session, text) in &journal.received {
+        match emitted.get(&(session.as_str(), text.as_str())) {
             None => out
                 .lost
                 .push(format!("a peer wrote {text:?}, which was not told")),

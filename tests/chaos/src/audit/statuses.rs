@@ -14,32 +14,35 @@ const SENT: usize = 3;
 
 pub(super) fn check(stage: &Stage, journal: &Journal, evidence: &Evidence, out: &mut Violations) {
     for (place, (tenant, seen)) in stage.tenants.iter().zip(&evidence.tenants).enumerate() {
-        let told = histories(&seen.events);
+        let emitted = histories(&seen.events);
         for sent in journal.sent.iter().filter(|sent| sent.tenant == place) {
             for (outbox, _) in &sent.acknowledged {
-                if !told.contains_key(outbox.as_str()) {
+                if !emitted.contains_key(outbox.as_str()) {
                     out.status_errors
                         .push(format!("{outbox}: nothing was told of it"));
                 }
             }
         }
-        for (id, events) in &told {
+        for (id, events) in &emitted {
             history(id, events, out);
         }
-        outboxes(&told, seen, out);
+        outboxes(&emitted, seen, out);
         follower(tenant, seen, out);
     }
 }
 
 /// The status events of each send, in the order of the log.
 fn histories(events: &[Event]) -> HashMap<&str, Vec<&Event>> {
-    let mut told: HashMap<&str, Vec<&Event>> = HashMap::new();
+    let mut emitted: HashMap<&str, Vec<&Event>> = HashMap::new();
     for event in events {
         if event.kind() == "message.status" {
-            told.entry(event.text("outboxId")).or_default().push(event);
+            emitted
+                .entry(event.text("outboxId"))
+                .or_default()
+                .push(event);
         }
     }
-    told
+    emitted
 }
 
 /// They begin at the beginning, only go forward, each comes once, and the last is final.
@@ -67,7 +70,7 @@ fn history(id: &str, events: &[&Event], out: &mut Violations) {
 }
 
 /// The outbox and the log say the same.
-fn outboxes(told: &HashMap<&str, Vec<&Event>>, seen: &TenantEvidence, out: &mut Violations) {
+fn outboxes(emitted: &HashMap<&str, Vec<&Event>>, seen: &TenantEvidence, out: &mut Violations) {
     for entry in seen.outbox.values().flatten() {
         let id = entry["outboxId"].as_str().unwrap_or_default();
         let history: Vec<&Value> = entry["history"]
@@ -76,7 +79,7 @@ fn outboxes(told: &HashMap<&str, Vec<&Event>>, seen: &TenantEvidence, out: &mut 
             .flatten()
             .map(|step| &step["status"])
             .collect();
-        let events: Vec<&Value> = told
+        let events: Vec<&Value> = emitted
             .get(id)
             .into_iter()
             .flatten()

@@ -69,10 +69,10 @@ async fn a_worker_that_wakes_after_its_lease_changes_nothing() -> Result<()> {
         let now = api.session(&session.id).await?;
         let outbox = api.whole_outbox(&session.id).await?;
         let open = ["queued", "sending"];
-        let told = outbox
+        let emitted = outbox
             .iter()
             .all(|entry| open.iter().all(|open| entry["status"] != *open));
-        Ok((told && now["worker"] != before && now["status"] == "working").then_some(()))
+        Ok((emitted && now["worker"] != before && now["status"] == "working").then_some(()))
     })
     .await?;
     // The last receipts come in.

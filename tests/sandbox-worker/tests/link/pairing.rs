@@ -50,16 +50,16 @@ async fn somebody_types_the_code() {
         ..LinkConfig::default()
     };
     let mut linked = world.open(Arc::default(), config, Arc::default()).await;
-    let told = |fact: &Fact| match fact {
+    let emitted = |fact: &Fact| match fact {
         Fact::PairingCode { code, expires_at } => Some((code.clone(), *expires_at)),
         _ => None,
     };
-    let (first, expires_at) = linked.until(told).await;
+    let (first, expires_at) = linked.until(emitted).await;
     assert!(expires_at > 0);
     // Another wish makes another code, and the first is void.
     let second = linked.link.pairing_code(OWN).await.unwrap();
     assert_ne!(second.as_str(), first);
-    assert_eq!(linked.until(told).await.0, second.as_str());
+    assert_eq!(linked.until(emitted).await.0, second.as_str());
     let entered = json!({ "phone": OWN, "code": second.as_str() });
     world.post("/admin/link-code", &entered).await;
     linked.until(connected).await;

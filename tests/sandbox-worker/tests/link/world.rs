@@ -181,7 +181,7 @@ pub(crate) async fn open(
         may_act: Arc::new(|| true),
     };
     let link = Arc::new(Link::open(config, parts).await.unwrap());
-    let (keep, told) = mpsc::unbounded_channel();
+    let (keep, emitted) = mpsc::unbounded_channel();
     let recorder = Arc::downgrade(&link);
     tokio::spawn(async move {
         while let Some(fact) = seen.recv().await {
@@ -196,7 +196,7 @@ pub(crate) async fn open(
     });
     Linked {
         link,
-        told,
+        emitted,
         backend,
         sink,
     }
@@ -207,7 +207,7 @@ pub(crate) struct Linked {
     pub(crate) link: Arc<Link>,
     pub(crate) backend: Arc<InMemoryBackend>,
     pub(crate) sink: Arc<Sink>,
-    told: mpsc::UnboundedReceiver<Fact>,
+    emitted: mpsc::UnboundedReceiver<Fact>,
 }
 
 impl Linked {
@@ -216,7 +216,7 @@ impl Linked {
         let mut passed = Vec::new();
         let found = async {
             loop {
-                let fact = self.told.recv().await.expect("the link is over");
+                let fact = self.emitted.recv().await.expect("the link is over");
                 if let Some(found) = pick(&fact) {
                     return found;
                 }

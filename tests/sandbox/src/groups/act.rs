@@ -113,8 +113,8 @@ pub(crate) fn create(
         state: Mutex::new(state),
     });
     world.groups.add(Arc::clone(&group));
-    let told = group.members();
-    stanza::tell(world, &group, creator, &told, stanza::created(&group));
+    let emitted = group.members();
+    stanza::tell(world, &group, creator, &emitted, stanza::created(&group));
     group
 }
 
@@ -168,7 +168,7 @@ pub(crate) fn change_members(
     change: MemberChange,
     accounts: &[Arc<Account>],
 ) -> Vec<Option<u16>> {
-    let mut told = group.members();
+    let mut emitted = group.members();
     let mut changed = Vec::new();
     let mut outcomes = Vec::new();
     {
@@ -186,10 +186,10 @@ pub(crate) fn change_members(
     }
     if !changed.is_empty() {
         if change == MemberChange::Add {
-            told.extend(changed.iter().cloned());
+            emitted.extend(changed.iter().cloned());
         }
         let child = stanza::members(group, change.tag(), &changed);
-        stanza::tell(world, group, by, &told, child);
+        stanza::tell(world, group, by, &emitted, child);
     }
     outcomes
 }
@@ -247,7 +247,7 @@ fn remove(state: &mut State, account: &Account) {
 
 /// Somebody leaves. False when they were not in it.
 pub(crate) fn leave(world: &Arc<World>, group: &Group, account: &Arc<Account>) -> bool {
-    let told = group.members();
+    let emitted = group.members();
     let left = {
         let mut state = group.state();
         let left = state.member(account).cloned();
@@ -256,6 +256,6 @@ pub(crate) fn leave(world: &Arc<World>, group: &Group, account: &Arc<Account>) -
     };
     let Some(left) = left else { return false };
     let child = stanza::members(group, MemberChange::Remove.tag(), &[left]);
-    stanza::tell(world, group, account, &told, child);
+    stanza::tell(world, group, account, &emitted, child);
     true
 }

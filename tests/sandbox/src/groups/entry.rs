@@ -119,15 +119,15 @@ pub(crate) fn decide(
             state.members.push(member.clone());
         }
     }
-    let mut told = group.members();
+    let mut emitted = group.members();
     let child = if admit {
         stanza::members(group, MemberChange::Add.tag(), &[member])
     } else {
-        told.retain(|member| member.role > Role::Member);
-        told.push(member);
+        emitted.retain(|member| member.role > Role::Member);
+        emitted.push(member);
         stanza::rejected(group, account)
     };
-    stanza::tell(world, group, by, &told, child);
+    stanza::tell(world, group, by, &emitted, child);
     true
 }
 

@@ -87,7 +87,13 @@ fn participant(group: &Group, member: &Member) -> Node {
 }
 
 /// Tells every companion of these people what somebody did.
-pub(super) fn tell(world: &Arc<World>, group: &Group, by: &Account, told: &[Member], child: Node) {
+pub(super) fn tell(
+    world: &Arc<World>,
+    group: &Group,
+    by: &Account,
+    emitted: &[Member],
+    child: Node,
+) {
     let id = world.stanza_id();
     let other = if group.namespace == Server::Lid {
         "participant_pn"
@@ -105,7 +111,10 @@ pub(super) fn tell(world: &Arc<World>, group: &Group, by: &Account, told: &[Memb
         .attr("t", clock::now_secs())
         .children([child])
         .build();
-    for companion in told.iter().flat_map(|member| member.account.companions()) {
+    for companion in emitted
+        .iter()
+        .flat_map(|member| member.account.companions())
+    {
         companion
             .mailbox
             .deliver(Class::Notification, &id, "", &node);

@@ -271,9 +271,9 @@ async fn baileys_lives_in_groups() {
     baileys
         .call(json!(["groupUpdateDescription", group, "Fast"]))
         .await;
-    let told = baileys.call(json!(["groupMetadata", group])).await;
+    let emitted = baileys.call(json!(["groupMetadata", group])).await;
     assert_eq!(
-        (&told["subject"], &told["desc"]),
+        (&emitted["subject"], &emitted["desc"]),
         (&json!("Runs"), &json!("Fast"))
     );
     let change = |action: &str| json!(["groupParticipantsUpdate", group, [person], action]);

@@ -178,7 +178,7 @@ async fn a_client_gets_each_kind_that_a_person_sends() {
         let world = World::start().await;
         world.admin.peer(PERSON).await;
         let companion = world.linked_with(OWN, lid).await;
-        let heard = companion.send(PERSON, "what is it?").await;
+        let received = companion.send(PERSON, "what is it?").await;
         world.admin.wait_messages(PERSON, 1).await;
 
         let body = |content: Value| {
@@ -192,13 +192,13 @@ async fn a_client_gets_each_kind_that_a_person_sends() {
         arrived(&companion, &said).await;
         let quoted = json!({
             "type": "location", "latitude": 1.5, "longitude": 2.5, "name": "There",
-            "replyTo": heard,
+            "replyTo": received,
         });
         let (location, _) = arrived(&companion, &send(quoted).await).await;
         let location = location.location_message.as_option().unwrap();
         assert_eq!(location.degrees_latitude, Some(1.5));
         let context = location.context_info.as_option().unwrap();
-        assert_eq!(context.stanza_id.as_ref(), Some(&heard));
+        assert_eq!(context.stanza_id.as_ref(), Some(&received));
         let author: Jid = context.participant.as_ref().unwrap().parse().unwrap();
         assert_eq!(author.is_lid(), lid);
         let quoted = context.quoted_message.as_option().unwrap();
@@ -209,14 +209,14 @@ async fn a_client_gets_each_kind_that_a_person_sends() {
         let vcard = contact.contact_message.as_option().unwrap().vcard.clone();
         assert!(vcard.unwrap().contains("waid=15550000009:+15550000009"));
 
-        let reaction = json!({ "type": "reaction", "target": heard, "emoji": "🎉" });
+        let reaction = json!({ "type": "reaction", "target": received, "emoji": "🎉" });
         let (reaction, _) = arrived(&companion, &send(reaction).await).await;
         let reaction = reaction.reaction_message.as_option().unwrap();
         assert_eq!(reaction.text.as_deref(), Some("🎉"));
         let target = reaction.key.as_option().unwrap();
         assert_eq!(
             (&target.id, target.from_me),
-            (&Some(heard.clone()), Some(false))
+            (&Some(received.clone()), Some(false))
         );
 
         let edit = json!({ "type": "edit", "target": said, "text": "a place" });

@@ -5,7 +5,7 @@ use whatsapp_rust::prelude::*;
 use whatsapp_rust::{GroupDescription, GroupError, GroupSubject, PreviousDescription};
 
 use crate::client::{World, jid};
-use crate::groups::told;
+use crate::groups::emitted;
 
 const OWN: &str = "15550000001";
 const OTHER: &str = "15550000002";
@@ -69,7 +69,7 @@ async fn an_invite_lets_in_until_it_is_revoked_or_expires() {
     // Whom an admin removed, no invite lets in.
     let body = json!({ "action": "remove", "members": [OTHER] });
     world.admin.post(&format!("{path}/members"), body).await;
-    told(&bob, "remove").await;
+    emitted(&bob, "remove").await;
     assert_eq!(refused(groups.join_with_invite_code(&link).await), 405);
     assert_eq!(refused(groups.get_metadata(&jid(&group)).await), 403);
 }
@@ -83,7 +83,7 @@ async fn admins_rule_and_members_leave() {
     let (alice, bob) = tokio::join!(world.linked(OWN), world.linked(OTHER));
     let group = world.group(OWN, &[OTHER, PERSON], "lid").await;
     let at = jid(&group);
-    told(&bob, "create").await;
+    emitted(&bob, "create").await;
     let (ruler, member) = (alice.client.groups(), bob.client.groups());
 
     let subject = |text: &str| GroupSubject::new(text).unwrap();
@@ -92,13 +92,13 @@ async fn admins_rule_and_members_leave() {
         .set_subject(at.clone(), subject("Runs"))
         .await
         .unwrap();
-    told(&bob, "subject").await;
+    emitted(&bob, "subject").await;
     let resolve = PreviousDescription::Resolve;
     ruler
         .set_description(at.clone(), description("Fast"), resolve)
         .await
         .unwrap();
-    told(&bob, "description").await;
+    emitted(&bob, "description").await;
     let absent = PreviousDescription::Absent;
     let stale = ruler
         .set_description(at.clone(), description("Faster"), absent)
@@ -139,7 +139,7 @@ async fn admins_rule_and_members_leave() {
         403
     );
     ruler.set_announce(at.clone(), true).await.unwrap();
-    told(&bob, "announcement").await;
+    emitted(&bob, "announcement").await;
     let id = bob.send(&group, "may I?").await;
     assert_eq!(bob.answer(&id).await.error.as_deref(), Some("403"));
     ruler

@@ -42,7 +42,7 @@ impl World {
 }
 
 /// Waits until the client was told of a change by this name.
-pub(crate) async fn told(companion: &Companion, tag: &str) {
+pub(crate) async fn emitted(companion: &Companion, tag: &str) {
     companion
         .wait(&format!("a notification of {tag}"), |event| match event {
             Event::GroupUpdate(update) if update.action.wire_tag() == tag => Some(()),
@@ -106,7 +106,7 @@ async fn a_client_makes_a_group_and_talks_in_it() {
     let group = created.metadata.id.to_string();
     assert_eq!(created.metadata.subject, "Walks");
     assert_eq!(created.metadata.participants.len(), 3);
-    told(&bob, "create").await;
+    emitted(&bob, "create").await;
     assert_eq!(
         world.roles(&group).await,
         json!({ OWN: "superadmin", OTHER: "member", PERSON: "member" })
@@ -156,7 +156,7 @@ async fn polls_reactions_and_quotes_work_in_both_addressings() {
         world.admin.peer(FRIEND).await;
         let companion = world.linked(OWN).await;
         let group = world.group(PERSON, &[OWN, FRIEND], addressing).await;
-        told(&companion, "create").await;
+        emitted(&companion, "create").await;
 
         let options = ["yes".to_owned(), "no".to_owned()];
         let polls = companion.client.polls();
@@ -248,7 +248,7 @@ async fn what_cannot_be_decrypted_in_a_group_is_asked_for_again() {
     world.admin.peer(PERSON).await;
     let companion = world.linked(OWN).await;
     let group = world.group(PERSON, &[OWN], "lid").await;
-    told(&companion, "create").await;
+    emitted(&companion, "create").await;
     let corrupt = |from: &str| json!({ "match": { "from": from }, "action": "corrupt" });
 
     world.admin.fault(corrupt(OWN)).await;
@@ -275,7 +275,7 @@ async fn a_repeated_group_message_is_shown_once_and_counted() {
     world.admin.peer(PERSON).await;
     let companion = world.linked(OWN).await;
     let group = world.group(PERSON, &[OWN], "lid").await;
-    told(&companion, "create").await;
+    emitted(&companion, "create").await;
     world
         .admin
         .fault(json!({ "match": { "to": group }, "action": "replay" }))

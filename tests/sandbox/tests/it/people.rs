@@ -24,16 +24,16 @@ async fn a_person_writes_reads_and_sees_what_became_of_it() {
         .await
         .unwrap();
 
-    let told = companion.send(PERSON, "yes").await;
-    companion.receipt(&told, ReceiptType::Delivered).await;
+    let emitted = companion.send(PERSON, "yes").await;
+    companion.receipt(&emitted, ReceiptType::Delivered).await;
     world
         .admin
         .post(
             &format!("/admin/peers/{PERSON}/read"),
-            json!({ "id": told }),
+            json!({ "id": emitted }),
         )
         .await;
-    companion.receipt(&told, ReceiptType::Read).await;
+    companion.receipt(&emitted, ReceiptType::Read).await;
 
     let messages = world
         .admin

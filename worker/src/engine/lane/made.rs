@@ -38,7 +38,7 @@ impl Lane {
             limits: made.limits,
             open: false,
             leaving: false,
-            hungry: true,
+            may_claim: true,
             woken: false,
             lost_claims: false,
             busy: HashSet::new(),
@@ -54,8 +54,8 @@ impl Lane {
             due: 0,
             sweep_at: Millis::MAX,
             timer: Millis::MAX,
-            listed: false,
-            crowded: false,
+            enqueued: false,
+            waiting_for_slot: false,
         }
     }
 }

@@ -179,11 +179,11 @@ fn a_lost_answer_is_recovered_and_its_verdicts_are_told_again() {
         rate,
     });
     let again = call(lane.step(later, 64, 64, false));
-    let told = Settlement {
+    let emitted = Settlement {
         id: ids[0].clone(),
         attempt: Attempt::Sent(NOW),
     };
-    assert!(matches!(again, Call::Turn { settlements, .. } if settlements == [told]));
+    assert!(matches!(again, Call::Turn { settlements, .. } if settlements == [emitted]));
 }
 
 #[test]
@@ -243,11 +243,11 @@ fn a_pause_is_told_before_anything_else_and_kept() {
     lane.conclude(&ids[0], verdict, NOW, 500);
     assert!(!lane.may_start(NOW));
     lane.wake();
-    let Call::Pause(told) = call(lane.step(NOW, 64, 64, false)) else {
+    let Call::Pause(emitted) = call(lane.step(NOW, 64, 64, false)) else {
         panic!("the pause is not told");
     };
-    assert_eq!(told, pause);
-    lane.paused(&told);
+    assert_eq!(emitted, pause);
+    lane.paused(&emitted);
     let settle = call(lane.step(NOW, 64, 64, false));
     assert_eq!(
         most(&settle),

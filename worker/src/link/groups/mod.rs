@@ -2,7 +2,7 @@
 
 mod failure;
 mod notice;
-mod told;
+mod reported;
 
 use gateway_shared::command::{
     Created, Group, GroupChanges, Invite, JoinStatus, Joined, MemberChange, MemberOutcome,
@@ -16,7 +16,7 @@ use whatsapp_rust::{
 
 use super::Link;
 use failure::failure;
-use told::{group, not_done};
+use reported::{group, not_done};
 
 pub use failure::GroupFailure;
 pub use notice::{GroupChange, GroupNotice, Person};

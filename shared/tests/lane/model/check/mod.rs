@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use gateway_shared::clock::Millis;
 use gateway_shared::domain::{OutboxId, SendFailure, SendStatus};
 use gateway_shared::lane::{
-    Acceptance, Accepted, Attempt, Cancelled, Mode, ReceiptStatus, Retried, Scope,
+    Attempt, Cancelled, EnqueueOutcome, EnqueueRequest, Mode, ReceiptStatus, Retried, Scope,
 };
 use gateway_shared::redis::{LuaScript, script};
 use proptest::prelude::*;
@@ -117,7 +117,7 @@ impl Check<'_> {
             return Ok(());
         };
         let now = self.world.now();
-        let send = Acceptance {
+        let send = EnqueueRequest {
             expires_at: now + ttl,
             send_at: if *delay > 0 { now + delay } else { 0 },
             mode: if *sync { Mode::Sync } else { Mode::Async },
@@ -130,8 +130,8 @@ impl Check<'_> {
             && let Some((used, id)) = self.keys.get(key)
         {
             let right = match &accepted {
-                Accepted::KeyReused { id: original } => used != print && original == id,
-                Accepted::Replayed(replay) => used == print && replay.id == *id,
+                EnqueueOutcome::KeyReused { id: original } => used != print && original == id,
+                EnqueueOutcome::Replayed(replay) => used == print && replay.id == *id,
                 _ => false,
             };
             prop_assert!(right, "{:?} for a key in use", accepted);
@@ -142,16 +142,16 @@ impl Check<'_> {
         let paused = *sync && self.model.paused_until().is_some();
         let held = *sync && self.model.is_held(*chat);
         match accepted {
-            Accepted::New { .. } => prop_assert!(fits && !paused && !held),
-            Accepted::Paused { .. } => {
+            EnqueueOutcome::New { .. } => prop_assert!(fits && !paused && !held),
+            EnqueueOutcome::Paused { .. } => {
                 prop_assert!(paused);
                 return Ok(());
             }
-            Accepted::NewChatsHeld { .. } => {
+            EnqueueOutcome::NewChatsHeld { .. } => {
                 prop_assert!(held && !paused);
                 return Ok(());
             }
-            Accepted::RateLimited { .. } => {
+            EnqueueOutcome::RateLimited { .. } => {
                 prop_assert!(!fits && !paused && !held);
                 return Ok(());
             }
@@ -299,17 +299,17 @@ impl Check<'_> {
 
     /// Law 6: the events tell each entry's history, in order.
     pub(crate) async fn tell(&self) -> Outcome {
-        let mut told: BTreeMap<String, Vec<SendStatus>> = BTreeMap::new();
+        let mut emitted: BTreeMap<String, Vec<SendStatus>> = BTreeMap::new();
         for event in self.world.events().await {
             let id = event["outboxId"].as_str().unwrap().to_owned();
             let status = event["status"].as_str().unwrap().parse().unwrap();
-            told.entry(id).or_default().push(status);
+            emitted.entry(id).or_default().push(status);
         }
-        prop_assert_eq!(told.len(), self.model.entries.len());
+        prop_assert_eq!(emitted.len(), self.model.entries.len());
         for entry in &self.model.entries {
-            let told = &told[entry.id.as_str()];
-            prop_assert_eq!(told, &entry.history);
-            forward(told)?;
+            let emitted = &emitted[entry.id.as_str()];
+            prop_assert_eq!(emitted, &entry.history);
+            forward(emitted)?;
         }
         Ok(())
     }

@@ -50,7 +50,7 @@ impl<'a> Patience<'a> {
 /// # Errors
 /// What Redis answered, where asking again would not help; the last failure once the session is
 /// lost or the limit is reached.
-pub(super) async fn patiently<T, F>(
+pub(super) async fn with_retry<T, F>(
     lost: &CancellationToken,
     mut read: impl FnMut() -> F,
 ) -> RedisResult<T>
@@ -88,19 +88,19 @@ mod tests {
     async fn a_read_waits_for_redis_and_fails_for_what_it_asked() {
         let lost = CancellationToken::new();
         let calls = AtomicU32::new(0);
-        let answer = patiently(&lost, || {
+        let answer = with_retry(&lost, || {
             let call = calls.fetch_add(1, Ordering::Relaxed);
             async move { if call < 2 { Err(away()) } else { Ok(call) } }
         });
         assert_eq!(answer.await.unwrap(), 2);
-        let refused = patiently::<(), _>(&lost, || async { Err(wrong()) }).await;
+        let refused = with_retry::<(), _>(&lost, || async { Err(wrong()) }).await;
         assert!(refused.is_err());
     }
 
     #[tokio::test]
     async fn a_read_of_a_lost_session_ends() {
         let lost = CancellationToken::new();
-        let reading = patiently::<(), _>(&lost, || async { Err(away()) });
+        let reading = with_retry::<(), _>(&lost, || async { Err(away()) });
         let (ended, ()) = tokio::join!(reading, async {
             sleep(Duration::from_millis(150)).await;
             lost.cancel();

@@ -11,8 +11,8 @@ const OPEN: [&str; 3] = ["scheduled", "queued", "sending"];
 
 impl World {
     /// Accuses what was left behind; see [`super::WorldBuilder::run`].
-    pub(super) async fn accuse(&mut self) -> Result<()> {
-        self.accuse_processes()?;
+    pub(super) async fn verify_invariants(&mut self) -> Result<()> {
+        self.verify_processes()?;
         let Some(api) = self.apis.iter_mut().find(|api| api.program.pid().is_some()) else {
             return Ok(());
         };
@@ -30,17 +30,17 @@ impl World {
                 .await?;
             }
             for entry in client.whole_outbox(id).await? {
-                accuse_history(&entry)?;
+                verify_history(&entry)?;
             }
         }
         if !self.may_leave_waiting && self.redis.program().pid().is_some() {
-            self.accuse_redis().await?;
+            self.verify_redis().await?;
         }
         Ok(())
     }
 
     /// A process that the test did not end must run, and none may have panicked.
-    fn accuse_processes(&mut self) -> Result<()> {
+    fn verify_processes(&mut self) -> Result<()> {
         let apis = self.apis.iter_mut().map(|api| &mut api.program);
         let workers = self.workers.iter_mut().map(|worker| &mut worker.program);
         for program in apis.chain(workers).chain([&mut self.sandbox.program]) {
@@ -59,7 +59,7 @@ impl World {
     }
 
     /// Nothing may be in flight.
-    async fn accuse_redis(&self) -> Result<()> {
+    async fn verify_redis(&self) -> Result<()> {
         for server in &self.redis.servers {
             // A replica may be behind, and one that was killed answers nothing.
             if !server.is_master().await {
@@ -78,7 +78,7 @@ fn is_open(entry: &Value) -> bool {
 
 /// The statuses of an entry only go forward, in time as well, and each comes once in a try: a dead
 /// letter that is sent again begins anew.
-fn accuse_history(entry: &Value) -> Result<()> {
+fn verify_history(entry: &Value) -> Result<()> {
     let history = entry["history"].as_array().cloned().unwrap_or_default();
     let failed = |step: &Value| step["status"] == "failed";
     let forward = |tried: &[Value]| {

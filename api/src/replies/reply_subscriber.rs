@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gateway_shared::apikey::CHANGED_KEY;
-use gateway_shared::redis::subscription::{self, Heard};
+use gateway_shared::redis::subscription::{self, Received};
 use redis::AsyncCommands;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -15,7 +15,7 @@ use crate::state::App;
 const PULSE: Duration = Duration::from_secs(1);
 /// How many calls in a row may go unheard before the subscription counts as lost. Counted rather
 /// than timed: a process that was paused has heard nothing for long and lost nothing.
-const UNHEARD: u32 = 3;
+const UNANSWERED: u32 = 3;
 /// What this process publishes to itself. It is no JSON, so it is for nobody.
 const CALL: &str = "pulse";
 
@@ -27,10 +27,10 @@ pub(crate) async fn listen(app: Arc<App>) {
     let changed = keys.changed_channel();
     loop {
         let channels = [replies.clone(), changed.clone()];
-        let heard = subscription::listen(app.config.redis.clone(), channels);
+        let received = subscription::listen(app.config.redis.clone(), channels);
         tokio::select! {
             () = app.ended.cancelled() => return,
-            () = follow(&app, heard, &replies) => {}
+            () = follow(&app, received, &replies) => {}
         }
         tracing::warn!("the subscription to Redis fell silent; renewing it");
         lost(&app);
@@ -38,35 +38,35 @@ pub(crate) async fn listen(app: Arc<App>) {
 }
 
 /// Follows one subscription until it falls silent.
-async fn follow(app: &App, mut heard: UnboundedReceiver<Heard>, replies: &str) {
-    let mut pulse = interval(PULSE);
-    pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
+async fn follow(app: &App, mut received: UnboundedReceiver<Received>, replies: &str) {
+    let mut health_monitor = interval(PULSE);
+    health_monitor.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut stands = false;
-    let mut unheard = 0;
+    let mut unanswered = 0;
     loop {
         tokio::select! {
-            next = heard.recv() => match next {
+            next = received.recv() => match next {
                 None => return,
-                Some(Heard::Lost) => {
+                Some(Received::Lost) => {
                     stands = false;
                     lost(app);
                 }
-                Some(Heard::Subscribed) => {
-                    (stands, unheard) = (true, 0);
+                Some(Received::Subscribed) => {
+                    (stands, unanswered) = (true, 0);
                     app.authenticators.keys().trust(true);
                     app.replies.renewed();
                     app.subscribed.send_replace(true);
                 }
-                Some(Heard::Message { channel, text }) => {
-                    unheard = 0;
+                Some(Received::Message { channel, text }) => {
+                    unanswered = 0;
                     dispatch(app, channel == replies, &text);
                 }
             },
-            _ = pulse.tick(), if stands => {
-                if unheard >= UNHEARD {
+            _ = health_monitor.tick(), if stands => {
+                if unanswered >= UNANSWERED {
                     return;
                 }
-                unheard += 1;
+                unanswered += 1;
                 let mut connection = app.store.connection.clone();
                 let channel = replies.to_owned();
                 // Apart, so that a slow Redis does not hold up the messages. Whether it arrives is

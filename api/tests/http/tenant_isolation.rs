@@ -209,13 +209,13 @@ async fn every_route_as_another_organization_finds_nothing() {
         } else if route.path.contains('{') {
             assert_eq!(got.code(), "not_found", "{name}: {}", got.body);
         }
-        let told = got.body.to_string();
+        let emitted = got.body.to_string();
         for secret in of.secrets(&world) {
             // What the request itself named may be repeated in a refusal; nothing else may.
             let repeated = of.path(&route).contains(&secret);
             assert!(
-                repeated || !told.contains(&secret),
-                "{name} tells {secret}: {told}"
+                repeated || !emitted.contains(&secret),
+                "{name} tells {secret}: {emitted}"
             );
         }
     }
@@ -244,10 +244,10 @@ async fn a_key_of_one_session_sees_only_that_session() {
         if route.has("session") || route.has("keyId") {
             assert_eq!(got.code(), "not_found", "{name}: {}", got.body);
         }
-        let told = got.body.to_string();
+        let emitted = got.body.to_string();
         for (parameter, id) in &hidden.0 {
             if ["session", "outboxId", "mid", "keyId"].contains(parameter) {
-                assert!(!told.contains(id), "{name} tells {parameter}: {told}");
+                assert!(!emitted.contains(id), "{name} tells {parameter}: {emitted}");
             }
         }
     }

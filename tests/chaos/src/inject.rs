@@ -10,7 +10,7 @@ use gateway_tests::client::{ApiClient, Fault as SandboxFault, SandboxAdmin};
 use gateway_tests::process::{Mood, RedisServer};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::plan::{Blow, Fault, Misdeed, Target};
+use crate::plan::{Fault, Misdeed, PlannedFault, Target};
 use crate::stage::{Api, Stage, Worker};
 
 /// How often the owners of the sessions are looked at.
@@ -92,13 +92,13 @@ struct Field {
 }
 
 impl Field {
-    /// Waits for the moment of a blow.
-    async fn wait(&self, blow: &Blow) {
-        sleep_until(self.began + blow.at).await;
+    /// Waits for the moment of a planned.
+    async fn wait(&self, planned: &PlannedFault) {
+        sleep_until(self.began + planned.at).await;
         self.faults.fetch_add(1, Ordering::Relaxed);
-        let late = self.began.elapsed().saturating_sub(blow.at);
+        let late = self.began.elapsed().saturating_sub(planned.at);
         let at = now();
-        eprintln!("  {blow} ({} ms late, at {at})", late.as_millis());
+        eprintln!("  {planned} ({} ms late, at {at})", late.as_millis());
     }
 
     fn lost(&self, worker: &str) {
@@ -116,10 +116,10 @@ impl Field {
 ///
 /// # Errors
 /// When a process does not end when told to, or does not start again.
-pub async fn strike(stage: &mut Stage, plan: &[Blow]) -> Result<Done> {
-    let mut blows: HashMap<Target, Vec<Blow>> = HashMap::new();
-    for blow in plan {
-        blows.entry(blow.on).or_default().push(*blow);
+pub async fn inject(stage: &mut Stage, plan: &[PlannedFault]) -> Result<Done> {
+    let mut faults: HashMap<Target, Vec<PlannedFault>> = HashMap::new();
+    for planned in plan {
+        faults.entry(planned.on).or_default().push(*planned);
     }
     let callers = stage.tenants.iter().map(|tenant| stage.callers(tenant));
     let impatient = |apis: Vec<ApiClient>| -> Result<Vec<ApiClient>> {
@@ -136,7 +136,7 @@ pub async fn strike(stage: &mut Stage, plan: &[Blow]) -> Result<Done> {
         losses: Arc::default(),
     };
     let phones: Vec<String> = phones(stage);
-    let mut take = |target: Target| blows.remove(&target).unwrap_or_default();
+    let mut take = |target: Target| faults.remove(&target).unwrap_or_default();
 
     let result = {
         let misdeeds = misbehave(
@@ -186,10 +186,14 @@ fn phones(stage: &Stage) -> Vec<String> {
     phones
 }
 
-async fn break_redis(field: &Field, blows: Vec<Blow>, redis: &mut RedisServer) -> Result<()> {
-    for blow in blows {
-        field.wait(&blow).await;
-        match blow.fault {
+async fn break_redis(
+    field: &Field,
+    faults: Vec<PlannedFault>,
+    redis: &mut RedisServer,
+) -> Result<()> {
+    for planned in faults {
+        field.wait(&planned).await;
+        match planned.fault {
             Fault::Kill(down) => {
                 redis.kill9().await?;
                 sleep(down).await;
@@ -211,12 +215,17 @@ async fn break_redis(field: &Field, blows: Vec<Blow>, redis: &mut RedisServer) -
     Ok(())
 }
 
-async fn break_api(field: &Field, own: Vec<Blow>, wire: Vec<Blow>, api: &mut Api) -> Result<()> {
+async fn break_api(
+    field: &Field,
+    own: Vec<PlannedFault>,
+    wire: Vec<PlannedFault>,
+    api: &mut Api,
+) -> Result<()> {
     let Api { process, redis } = api;
     let own = async {
-        for blow in own {
-            field.wait(&blow).await;
-            match blow.fault {
+        for planned in own {
+            field.wait(&planned).await;
+            match planned.fault {
                 Fault::Kill(down) => {
                     process.program.kill9().await?;
                     sleep(down).await;
@@ -244,9 +253,9 @@ async fn break_api(field: &Field, own: Vec<Blow>, wire: Vec<Blow>, api: &mut Api
 
 async fn break_worker(
     field: &Field,
-    own: Vec<Blow>,
-    redis_blows: Vec<Blow>,
-    whatsapp_blows: Vec<Blow>,
+    own: Vec<PlannedFault>,
+    redis_faults: Vec<PlannedFault>,
+    whatsapp_faults: Vec<PlannedFault>,
     worker: &mut Worker,
 ) -> Result<()> {
     let Worker {
@@ -254,12 +263,12 @@ async fn break_worker(
         redis,
         whatsapp,
     } = worker;
-    let on_redis = trouble(field, redis_blows, |mood| redis.set(mood));
-    let on_whatsapp = trouble(field, whatsapp_blows, |mood| whatsapp.set(mood));
+    let on_redis = trouble(field, redis_faults, |mood| redis.set(mood));
+    let on_whatsapp = trouble(field, whatsapp_faults, |mood| whatsapp.set(mood));
     let own = async {
-        for blow in own {
-            field.wait(&blow).await;
-            match blow.fault {
+        for planned in own {
+            field.wait(&planned).await;
+            match planned.fault {
                 Fault::Kill(down) => {
                     field.lost(&process.id());
                     process.program.kill9().await?;
@@ -287,10 +296,10 @@ async fn break_worker(
 }
 
 /// Carries out what befalls a wire.
-async fn trouble(field: &Field, blows: Vec<Blow>, set: impl Fn(Mood)) {
-    for blow in blows {
-        field.wait(&blow).await;
-        let (mood, time) = match blow.fault {
+async fn trouble(field: &Field, faults: Vec<PlannedFault>, set: impl Fn(Mood)) {
+    for planned in faults {
+        field.wait(&planned).await;
+        let (mood, time) = match planned.fault {
             Fault::Cut(time) => (Mood::Cut, time),
             Fault::Still(time) => (Mood::Still, time),
             Fault::Slow(delay, time) => (Mood::Slow(delay), time),
@@ -304,13 +313,13 @@ async fn trouble(field: &Field, blows: Vec<Blow>, set: impl Fn(Mood)) {
 
 async fn misbehave(
     field: &Field,
-    blows: Vec<Blow>,
+    faults: Vec<PlannedFault>,
     admin: SandboxAdmin,
     phones: Vec<String>,
 ) -> Result<()> {
-    for blow in blows {
-        field.wait(&blow).await;
-        let Fault::Misbehave(misdeed, session) = blow.fault else {
+    for planned in faults {
+        field.wait(&planned).await;
+        let Fault::Misbehave(misdeed, session) = planned.fault else {
             continue;
         };
         let Some(phone) = phones.get(session) else {

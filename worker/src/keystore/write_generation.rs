@@ -11,9 +11,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// latest term it saw, and refuses a write of an older one. A write that is refused that way while
 /// somebody still waits for it is done again under the new term.
 #[derive(Debug)]
-pub(super) struct Term(AtomicU64);
+pub(super) struct WriteGeneration(AtomicU64);
 
-impl Term {
+impl WriteGeneration {
     pub(super) fn new(term: u64) -> Self {
         Self(AtomicU64::new(term))
     }
@@ -29,8 +29,8 @@ impl Term {
     }
 
     /// Begins a write in the present term.
-    pub(super) fn begin(&self) -> Doubt<'_> {
-        Doubt {
+    pub(super) fn begin(&self) -> PendingWrite<'_> {
+        PendingWrite {
             owner: self,
             term: self.now(),
             resolved: false,
@@ -39,13 +39,13 @@ impl Term {
 }
 
 /// A write without a reply yet; dropped in that state it begins a new term.
-pub(super) struct Doubt<'a> {
-    owner: &'a Term,
+pub(super) struct PendingWrite<'a> {
+    owner: &'a WriteGeneration,
     term: u64,
     resolved: bool,
 }
 
-impl Doubt<'_> {
+impl PendingWrite<'_> {
     pub(super) fn term(&self) -> u64 {
         self.term
     }
@@ -56,7 +56,7 @@ impl Doubt<'_> {
     }
 }
 
-impl Drop for Doubt<'_> {
+impl Drop for PendingWrite<'_> {
     fn drop(&mut self) {
         if !self.resolved {
             self.owner.raise(self.term + 1);
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn only_a_write_without_a_reply_begins_a_new_term() {
-        let term = Term::new(4);
+        let term = WriteGeneration::new(4);
         term.begin().resolve();
         assert_eq!(term.now(), 4);
         let (one, two) = (term.begin(), term.begin());

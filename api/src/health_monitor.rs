@@ -14,12 +14,12 @@ const INTERVAL: Duration = Duration::from_secs(1);
 
 /// What was seen last.
 #[derive(Debug, Default)]
-pub(crate) struct Pulse {
+pub(crate) struct HealthMonitor {
     no_worker: AtomicBool,
     redis_down: AtomicBool,
 }
 
-impl Pulse {
+impl HealthMonitor {
     /// Whether at least one worker lives. A negative answer is looked up anew, since a worker may
     /// just have joined.
     ///
@@ -70,7 +70,7 @@ pub(crate) async fn watch(app: Arc<App>) {
     loop {
         tokio::select! {
             () = app.ended.cancelled() => return,
-            _ = ticks.tick() => app.pulse.beat(&app).await,
+            _ = ticks.tick() => app.health_monitor.beat(&app).await,
         }
     }
 }

@@ -29,9 +29,12 @@ async fn a_message_decrypted_and_never_told_is_asked_for_again() -> Result<()> {
             let [memory] = keys.as_slice() else {
                 anyhow::bail!("not one memory of what was told: {keys:?}");
             };
-            let told: Vec<String> = world.redis.ask(&format!("ZRANGE {memory} 0 -1")).await?;
-            let untold = told.last().context("it was told")?;
-            let _: u8 = world.redis.ask(&format!("ZREM {memory} {untold}")).await?;
+            let emitted: Vec<String> = world.redis.ask(&format!("ZRANGE {memory} 0 -1")).await?;
+            let unreported = emitted.last().context("it was told")?;
+            let _: u8 = world
+                .redis
+                .ask(&format!("ZREM {memory} {unreported}"))
+                .await?;
             world.workers[0].restart().await?;
 
             eventually("it is told again", async || {
@@ -47,8 +50,8 @@ async fn a_message_decrypted_and_never_told_is_asked_for_again() -> Result<()> {
                 .wait_for("after", |event| says(event, "after"))
                 .await?;
             let seen = events.seen();
-            let told = seen.iter().filter(|event| says(event, "told")).count();
-            assert_eq!(told, 1, "what was told is not asked for");
+            let emitted = seen.iter().filter(|event| says(event, "told")).count();
+            assert_eq!(emitted, 1, "what was told is not asked for");
             Ok(())
         })
         .await
@@ -143,8 +146,8 @@ async fn a_change_to_a_group_heard_and_never_recorded_comes_again() -> Result<()
             let subject = json!({ "subject": "Runs" });
             let change = async || sandbox.change_group(jid, &subject).await;
             dies_of_what_it_hears(world, change, "Group(subject").await?;
-            let told = events.wait_for("the subject", |event| tells(event, "subject"));
-            assert_eq!(told.await?.text("subject"), "Runs");
+            let emitted = events.wait_for("the subject", |event| tells(event, "subject"));
+            assert_eq!(emitted.await?.text("subject"), "Runs");
             let seen = events.seen();
             let times = seen.iter().filter(|event| tells(event, "create")).count();
             assert_eq!(times, 1, "what was told is not told again");

@@ -50,13 +50,13 @@ pub(super) enum Answer {
 
 /// The lanes and what is due.
 #[derive(Debug)]
-pub(super) struct Agenda {
+pub(super) struct Scheduler {
     lanes: HashMap<LaneKey, Lane>,
     by_session: HashMap<SessionId, LaneKey>,
     /// Lanes that may have something to do, in turn.
     ready: VecDeque<LaneKey>,
     /// Lanes that would claim if there were room.
-    crowded: VecDeque<LaneKey>,
+    waiting_for_slot: VecDeque<LaneKey>,
     timers: BinaryHeap<Reverse<(Millis, LaneKey)>>,
     flights: HashMap<u64, Flight>,
     arrivals: VecDeque<Arrival>,
@@ -70,13 +70,13 @@ pub(super) struct Agenda {
     failing: bool,
 }
 
-impl Agenda {
+impl Scheduler {
     pub(super) fn new(concurrency: u32, batch: u32) -> Self {
         Self {
             lanes: HashMap::new(),
             by_session: HashMap::new(),
             ready: VecDeque::new(),
-            crowded: VecDeque::new(),
+            waiting_for_slot: VecDeque::new(),
             timers: BinaryHeap::new(),
             flights: HashMap::new(),
             arrivals: VecDeque::new(),
@@ -133,9 +133,9 @@ impl Agenda {
     /// Has a lane looked at.
     fn list(&mut self, key: LaneKey) {
         if let Some(lane) = self.lanes.get_mut(&key)
-            && !lane.listed
+            && !lane.enqueued
         {
-            lane.listed = true;
+            lane.enqueued = true;
             self.ready.push_back(key);
         }
     }
@@ -160,7 +160,7 @@ impl Agenda {
             let Some(lane) = self.lanes.get_mut(&key) else {
                 continue;
             };
-            lane.listed = false;
+            lane.enqueued = false;
             match lane.step(now, self.room.min(self.batch), share, self.draining) {
                 Step::Gone => self.remove(key),
                 Step::Rest { until, for_room } => {
@@ -168,9 +168,9 @@ impl Agenda {
                         lane.timer = until;
                         self.timers.push(Reverse((until, key)));
                     }
-                    if for_room && !lane.crowded {
-                        lane.crowded = true;
-                        self.crowded.push_back(key);
+                    if for_room && !lane.waiting_for_slot {
+                        lane.waiting_for_slot = true;
+                        self.waiting_for_slot.push_back(key);
                     }
                 }
                 Step::Call(call) => {
@@ -280,11 +280,11 @@ impl Agenda {
         // As many lanes as there are places for: a thousand lanes that wait for one place must not
         // all look at it.
         for _ in 0..self.room {
-            let Some(key) = self.crowded.pop_front() else {
+            let Some(key) = self.waiting_for_slot.pop_front() else {
                 break;
             };
             if let Some(lane) = self.lanes.get_mut(&key) {
-                lane.crowded = false;
+                lane.waiting_for_slot = false;
             }
             self.list(key);
         }
@@ -301,7 +301,7 @@ impl Agenda {
     }
 
     /// A handler has ended. `verdict` is given the attempt's number.
-    pub(super) fn landed(
+    pub(super) fn completed(
         &mut self,
         number: u64,
         now: Millis,

@@ -36,13 +36,13 @@ impl LinkPlace {
 
 /// What the owner wishes at present.
 #[derive(Debug)]
-pub(super) struct Manners {
+pub(super) struct PresenceSettings {
     reads: AtomicBool,
     types: AtomicBool,
     place: Arc<LinkPlace>,
 }
 
-impl Manners {
+impl PresenceSettings {
     /// Those of a session, shown over the link of `place`.
     pub(super) fn of(session: &Session, place: &Arc<LinkPlace>) -> Self {
         Self {

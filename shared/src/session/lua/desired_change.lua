@@ -2,28 +2,28 @@
 -- KEYS  1 partition root
 -- ARGV  1 now (ms)  2 session  3 wish: start | stop | restart | logout | delete
 -- Replies  {not_found} | {wished}
-local now, sid, wish = ARGV[1], ARGV[2], ARGV[3]
+local now, sid, desired_change = ARGV[1], ARGV[2], ARGV[3]
 local key = K.session(sid)
 local record = redis.call('HMGET', key, 'desired', 'worker', 'status', 'waJid')
 if not record[1] or record[1] == 'deleted' then return { 'not_found' } end
 local owned = record[2] and record[2] ~= ''
-if wish == 'start' or wish == 'restart' then
+if desired_change == 'start' or desired_change == 'restart' then
   redis.call('HSET', key, 'desired', 'running')
-  if wish == 'restart' then redis.call('HINCRBY', key, 'restarts', 1) end
-  if record[3] ~= 'working' and record[3] ~= 'scan_qr_code' or wish == 'restart' then
+  if desired_change == 'restart' then redis.call('HINCRBY', key, 'restarts', 1) end
+  if record[3] ~= 'working' and record[3] ~= 'scan_qr_code' or desired_change == 'restart' then
     set_status(sid, now, 'starting', '')
   end
-elseif wish == 'stop' then
+elseif desired_change == 'stop' then
   redis.call('HSET', key, 'desired', 'stopped')
   if not owned and record[3] ~= 'logged_out' then set_status(sid, now, 'stopped', '') end
-elseif wish == 'logout' then
+elseif desired_change == 'logout' then
   if not owned and (record[4] or '') == '' then
     redis.call('HSET', key, 'desired', 'stopped')
     set_status(sid, now, 'logged_out', '')
   else
     redis.call('HSET', key, 'desired', 'stopped', 'logout', '1')
   end
-elseif wish == 'delete' then
+elseif desired_change == 'delete' then
   redis.call('HSET', key, 'desired', 'deleted')
   redis.call('SREM', K.sessions(), sid)
 end

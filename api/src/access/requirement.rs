@@ -6,7 +6,7 @@ use gateway_shared::apikey::Capability;
 
 /// What a route asks of its callers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Need {
+pub(crate) enum Requirement {
     /// Not even a token.
     Nothing,
     /// One of these capabilities.
@@ -18,13 +18,13 @@ pub(crate) enum Need {
 /// The role that operators have, and what a refusal names.
 pub(crate) const OPERATOR: &str = "super_admin";
 
-impl<const N: usize> From<&'static [Capability; N]> for Need {
+impl<const N: usize> From<&'static [Capability; N]> for Requirement {
     fn from(any_of: &'static [Capability; N]) -> Self {
         Self::AnyOf(any_of)
     }
 }
 
-impl Need {
+impl Requirement {
     /// The names of what satisfies it.
     pub(crate) fn names(self) -> Vec<&'static str> {
         match self {
@@ -35,7 +35,7 @@ impl Need {
     }
 }
 
-impl fmt::Display for Need {
+impl fmt::Display for Requirement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Nothing => f.write_str("-"),

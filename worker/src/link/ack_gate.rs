@@ -27,22 +27,22 @@ const FLUSH: Duration = Duration::from_secs(3);
 
 /// How much was heard on a link, and how much of it is recorded.
 #[derive(Debug)]
-pub(super) struct Heard {
-    heard: AtomicU64,
+pub(super) struct ReceivedFacts {
+    received: AtomicU64,
     recorded: watch::Sender<u64>,
 }
 
-impl Heard {
+impl ReceivedFacts {
     pub(super) fn new() -> Self {
         Self {
-            heard: AtomicU64::new(0),
+            received: AtomicU64::new(0),
             recorded: watch::Sender::new(0),
         }
     }
 
     /// Something that must be recorded was heard.
-    pub(super) fn hear(&self) {
-        self.heard.fetch_add(1, Ordering::AcqRel);
+    pub(super) fn frame_received(&self) {
+        self.received.fetch_add(1, Ordering::AcqRel);
     }
 
     /// So much more of what was heard is recorded, in its order.
@@ -52,7 +52,7 @@ impl Heard {
 
     /// What was heard up to now.
     fn mark(&self) -> u64 {
-        self.heard.load(Ordering::Acquire)
+        self.received.load(Ordering::Acquire)
     }
 
     fn is_recorded(&self, mark: u64) -> bool {
@@ -81,7 +81,7 @@ pub(super) struct Guarded {
 struct Line {
     inner: Arc<dyn Transport>,
     may_act: MayAct,
-    heard: Arc<Heard>,
+    received: Arc<ReceivedFacts>,
     /// Frames that wait or are being written by the writer.
     ahead: AtomicUsize,
     /// A write failed: the order of frames is broken, and none may follow.
@@ -110,7 +110,7 @@ impl Line {
     async fn run(&self, mut waiting: mpsc::Receiver<(u64, Bytes)>) {
         while let Some((mark, frame)) = waiting.recv().await {
             let written = async {
-                self.heard.recorded(mark).await;
+                self.received.recorded(mark).await;
                 self.write(frame).await
             };
             let written = self.cut.run_until_cancelled(written).await;
@@ -127,11 +127,15 @@ impl Line {
 }
 
 impl Guarded {
-    pub(super) fn new(inner: Arc<dyn Transport>, may_act: MayAct, heard: Arc<Heard>) -> Self {
+    pub(super) fn new(
+        inner: Arc<dyn Transport>,
+        may_act: MayAct,
+        received: Arc<ReceivedFacts>,
+    ) -> Self {
         let line = Arc::new(Line {
             inner,
             may_act,
-            heard,
+            received,
             ahead: AtomicUsize::new(0),
             broken: AtomicBool::new(false),
             cut: CancellationToken::new(),
@@ -159,8 +163,8 @@ impl Transport for Guarded {
             !line.broken.load(Ordering::Acquire),
             "the connection is closed"
         );
-        let mark = line.heard.mark();
-        if line.ahead.load(Ordering::Acquire) == 0 && line.heard.is_recorded(mark) {
+        let mark = line.received.mark();
+        if line.ahead.load(Ordering::Acquire) == 0 && line.received.is_recorded(mark) {
             return line.write(frame).await;
         }
         line.ahead.fetch_add(1, Ordering::AcqRel);
@@ -210,22 +214,22 @@ mod tests {
 
     struct World {
         wire: Arc<Wire>,
-        heard: Arc<Heard>,
+        received: Arc<ReceivedFacts>,
         right: Arc<AtomicBool>,
         guarded: Guarded,
     }
 
     impl World {
         fn new() -> Self {
-            let (wire, heard) = (Arc::new(Wire::default()), Arc::new(Heard::new()));
+            let (wire, received) = (Arc::new(Wire::default()), Arc::new(ReceivedFacts::new()));
             let right = Arc::new(AtomicBool::new(true));
             let asked = Arc::clone(&right);
             let may_act: MayAct = Arc::new(move || asked.load(Ordering::Relaxed));
             let inner = Arc::clone(&wire) as _;
-            let guarded = Guarded::new(inner, may_act, Arc::clone(&heard));
+            let guarded = Guarded::new(inner, may_act, Arc::clone(&received));
             Self {
                 wire,
-                heard,
+                received,
                 right,
                 guarded,
             }
@@ -259,17 +263,17 @@ mod tests {
     async fn a_frame_waits_for_what_was_heard_before_it_and_for_nothing_else() {
         let world = World::new();
         world.send(b"a").await;
-        world.heard.hear();
+        world.received.frame_received();
         world.send(b"b").await;
-        world.heard.hear();
+        world.received.frame_received();
         world.send(b"c").await;
         assert_eq!(world.written(), ["a"]);
-        world.heard.record(1);
+        world.received.record(1);
         while world.written().len() < 2 {
             tokio::task::yield_now().await;
         }
         assert_eq!(world.written(), ["a", "b"], "the other was heard later");
-        world.heard.record(1);
+        world.received.record(1);
         world.idle().await;
         world.send(b"d").await;
         assert_eq!(world.written(), ["a", "b", "c", "d"]);
@@ -278,10 +282,10 @@ mod tests {
     #[tokio::test]
     async fn what_waits_is_not_written_once_the_worker_may_not_act() {
         let world = World::new();
-        world.heard.hear();
+        world.received.frame_received();
         world.send(b"a").await;
         world.right.store(false, Ordering::Relaxed);
-        world.heard.record(1);
+        world.received.record(1);
         world.idle().await;
         assert!(world.written().is_empty());
         assert!(world.guarded.send(Bytes::from_static(b"b")).await.is_err());
@@ -290,14 +294,14 @@ mod tests {
     #[tokio::test]
     async fn closing_writes_what_waits_and_cutting_does_not() {
         let world = World::new();
-        world.heard.hear();
+        world.received.frame_received();
         world.send(b"a").await;
-        let (heard, closing) = (Arc::clone(&world.heard), world.guarded.disconnect());
-        tokio::join!(closing, async { heard.record(1) });
+        let (received, closing) = (Arc::clone(&world.received), world.guarded.disconnect());
+        tokio::join!(closing, async { received.record(1) });
         assert_eq!(world.written(), ["a"]);
 
         let world = World::new();
-        world.heard.hear();
+        world.received.frame_received();
         world.send(b"a").await;
         world.right.store(false, Ordering::Relaxed);
         world.guarded.disconnect().await;

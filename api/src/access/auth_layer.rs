@@ -8,7 +8,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use gateway_shared::domain::{OrganizationId, SessionId};
 
-use super::{Caller, Need, Token};
+use super::{Caller, Requirement, Token};
 use crate::error::{ApiError, Code};
 use crate::request::Problems;
 use crate::state::App;
@@ -18,16 +18,20 @@ const ORGANIZATION: &str = "x-organization-id";
 
 /// What a route asks of its callers.
 #[derive(Debug, Clone)]
-pub(crate) struct Gate {
+pub(crate) struct AuthLayer {
     /// The process.
     pub(crate) app: Arc<App>,
     /// What its callers need.
-    pub(crate) need: Need,
+    pub(crate) need: Requirement,
 }
 
 /// Lets a request through with its [`Caller`](super::Caller) as an extension, or answers 401, 403,
 /// or 503 where it can not be told.
-pub(crate) async fn admit(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn admit(
+    State(gate): State<AuthLayer>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     if let Some(foreign) = gate.app.installation.foreign() {
         return ApiError::from(foreign).into_response();
     }
@@ -53,12 +57,12 @@ pub(crate) async fn admit(State(gate): State<Gate>, mut request: Request, next: 
 /// The caller in the organization that this request is about, if it may use the route. Operators
 /// act for whichever organization the session in the path is of, or the header names.
 async fn placed(
-    gate: &Gate,
+    gate: &AuthLayer,
     mut caller: Arc<Caller>,
     request: &mut Request,
 ) -> Result<Arc<Caller>, ApiError> {
     caller.require(gate.need)?;
-    if !matches!(gate.need, Need::AnyOf(_)) {
+    if !matches!(gate.need, Requirement::AnyOf(_)) {
         return Ok(caller);
     }
     if caller.operator
@@ -85,7 +89,10 @@ async fn placed(
 }
 
 /// The organization that an operator's request is about.
-async fn chosen(gate: &Gate, request: &mut Request) -> Result<Option<OrganizationId>, ApiError> {
+async fn chosen(
+    gate: &AuthLayer,
+    request: &mut Request,
+) -> Result<Option<OrganizationId>, ApiError> {
     let params: Option<RawPathParams> = request.extract_parts().await.ok();
     let session = params.as_ref().and_then(|params| {
         let (_, text) = params.iter().find(|(name, _)| *name == "session")?;

@@ -7,19 +7,19 @@ use gateway_shared::lane::LaneError;
 use gateway_shared::session::Report;
 use tokio_util::sync::CancellationToken;
 
-use super::actor::Leave;
+use super::actor::ExitReason;
 use super::{Owner, Runtime};
 use crate::keystore::{KeystoreError, RedisKeystore};
 
 /// Does what is left to do when a stint has ended, and releases the session.
-pub(super) async fn farewell(
+pub(super) async fn teardown(
     runtime: &Arc<Runtime>,
     owner: &Owner,
     lost: &CancellationToken,
-    leave: Leave,
+    leave: ExitReason,
 ) -> Result<(), LaneError> {
     match leave {
-        Leave::Release(status) => {
+        ExitReason::Release(status) => {
             if let Some(status) = status {
                 report(runtime, owner, status, "").await?;
             }
@@ -28,7 +28,7 @@ pub(super) async fn farewell(
                 .release(&owner.of, &owner.worker, owner.epoch)
                 .await
         }
-        Leave::LoggedOut(reason) => {
+        ExitReason::LoggedOut(reason) => {
             // The order matters: as long as the record says that it is paired, a process killed
             // here leaves a successor that does all this again.
             let failure = SendFailure::new("session_logged_out", "the session was logged out");
@@ -62,7 +62,7 @@ pub(super) async fn farewell(
                 .release(&owner.of, &owner.worker, owner.epoch)
                 .await
         }
-        Leave::Failed(reason) => {
+        ExitReason::Failed(reason) => {
             let report = Report {
                 status: Some((SessionStatus::Failed, reason)),
                 fields: vec![("desired", "stopped".to_owned())],
@@ -77,7 +77,7 @@ pub(super) async fn farewell(
                 .release(&owner.of, &owner.worker, owner.epoch)
                 .await
         }
-        Leave::Delete => {
+        ExitReason::Delete => {
             let failure = SendFailure::new("session_deleted", "the session was deleted");
             runtime
                 .lanes
@@ -93,7 +93,7 @@ pub(super) async fn farewell(
                 .remove(&owner.of, &owner.worker, owner.epoch)
                 .await
         }
-        Leave::Reopen | Leave::Lost => Ok(()),
+        ExitReason::Reopen | ExitReason::Lost => Ok(()),
     }
 }
 
