@@ -92,13 +92,16 @@ mod tests {
     use axum::middleware::from_fn_with_state;
     use axum::routing::get;
     use gateway_shared::config::Config;
+    use gateway_shared::secrets::Keyring;
     use tower::ServiceExt;
 
     use super::*;
 
     #[tokio::test]
     async fn a_panic_becomes_a_masked_error() {
-        let app = App::open(Config::defaults().unwrap()).await.unwrap();
+        let app = App::open(Config::defaults().unwrap(), Keyring::generate().unwrap())
+            .await
+            .unwrap();
         let service: Router = Router::new()
             .route("/", get(async || -> () { panic!("the secret reason") }))
             .layer(from_fn_with_state(app, wrap));

@@ -219,6 +219,9 @@ impl From<Foreign> for ApiError {
             Foreign::Lost { .. } => "the gateway's store has come back empty and is not served",
             Foreign::Replaced { .. } => "the gateway's store is another one and is not served",
             Foreign::Newer { .. } => "the gateway's store is of a newer version than this process",
+            Foreign::KeyMissing { .. } | Foreign::KeyWrong { .. } => {
+                "this process does not have the keys of the gateway's store"
+            }
         };
         Self::unavailable(foreign.reason(), message)
     }

@@ -104,13 +104,16 @@ async fn no_such_path() -> ApiError {
 #[cfg(test)]
 pub(crate) mod tests {
     use gateway_shared::config::Config;
+    use gateway_shared::secrets::Keyring;
 
     use super::*;
     use crate::routes::Line;
 
     /// The table, without anything behind it.
     pub(crate) async fn table() -> Vec<Line> {
-        let app = App::open(Config::defaults().unwrap()).await.unwrap();
+        let app = App::open(Config::defaults().unwrap(), Keyring::generate().unwrap())
+            .await
+            .unwrap();
         routes(app).table().to_vec()
     }
 

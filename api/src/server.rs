@@ -8,6 +8,7 @@ use axum::serve::ListenerExt;
 use gateway_shared::config::Config;
 use gateway_shared::installation::Foreign;
 use gateway_shared::redis::RedisFailure;
+use gateway_shared::secrets::{Keyring, KeyringError};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
@@ -28,9 +29,12 @@ pub enum ServeError {
     /// Redis can not be reached in principle: a malformed address, or no node of a Cluster.
     #[error(transparent)]
     Redis(#[from] RedisFailure),
-    /// Redis was written by a newer version of this program.
+    /// Redis was written by a newer version of this program, or with other keys.
     #[error(transparent)]
     Foreign(#[from] Foreign),
+    /// There is no usable key for secrets at rest.
+    #[error(transparent)]
+    Secrets(#[from] KeyringError),
     /// The listener failed.
     #[error("the listener failed: {0}")]
     Listener(#[from] std::io::Error),
@@ -49,10 +53,11 @@ pub async fn run(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServeError> {
     let drain = Duration::from_millis(config.api.drain_timeout_ms);
-    let app = App::open(config).await?;
+    let keyring = Keyring::load(&config.secrets)?;
+    let app = App::open(config, keyring).await?;
     // The clock and the workers are known before the first request, unless Redis is slow or down.
     let _ = timeout(FIRST_LOOK, app.health_monitor.beat(&app)).await;
-    if let Some(foreign @ Foreign::Newer { .. }) = app.installation.foreign() {
+    if let Some(foreign) = app.installation.foreign().filter(Foreign::is_final) {
         return Err(foreign.into());
     }
     let tasks = [

@@ -13,6 +13,7 @@ use gateway_shared::messages::Messages;
 use gateway_shared::organization::Organizations;
 use gateway_shared::redis::{RedisFailure, Store};
 use gateway_shared::registry::Registry;
+use gateway_shared::secrets::Keyring;
 use gateway_shared::session::Sessions;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -56,7 +57,7 @@ impl App {
     ///
     /// # Errors
     /// When Redis' address is malformed, or no node of a Cluster answers.
-    pub(crate) async fn open(config: Config) -> Result<Arc<Self>, RedisFailure> {
+    pub(crate) async fn open(config: Config, keyring: Keyring) -> Result<Arc<Self>, RedisFailure> {
         let store = Store::open(&config.redis).await?;
         let clock = Arc::new(SystemClock::new());
         let shared: SharedClock = clock.clone();
@@ -65,7 +66,8 @@ impl App {
         let logins = Logins::new(&config.auth.jwt, shared);
         let events = EventLog::new(store.clone());
         Ok(Arc::new(Self {
-            installation: Installation::new(store.clone(), config.redis.expected()),
+            installation: Installation::new(store.clone(), config.redis.expected())
+                .sealed_by(keyring),
             lanes: Lanes::new(store.clone(), config.retention),
             messages: Messages::new(store.clone(), &config.retention),
             sessions: Sessions::new(store.clone(), &config.retention),

@@ -27,5 +27,6 @@ pub mod messages;
 pub mod organization;
 pub mod redis;
 pub mod registry;
+pub mod secrets;
 pub mod session;
 pub mod telemetry;

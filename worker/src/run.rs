@@ -11,6 +11,7 @@ use gateway_shared::lane::{Epoch, Lanes, SessionRef};
 use gateway_shared::messages::Messages;
 use gateway_shared::redis::Store;
 use gateway_shared::registry::Registry;
+use gateway_shared::secrets::{Keyring, KeyringError};
 use gateway_shared::session::Sessions;
 use gateway_shared::telemetry;
 use tokio::sync::Semaphore;
@@ -48,9 +49,12 @@ pub enum RunError {
          cargo build --release -p gateway-worker"
     )]
     Disarmed,
-    /// Redis was written by a newer version of this program.
+    /// Redis was written by a newer version of this program, or with other keys.
     #[error(transparent)]
     Foreign(#[from] Foreign),
+    /// There is no usable key for secrets at rest.
+    #[error(transparent)]
+    Secrets(#[from] KeyringError),
     /// The configured address is none that this flavour may dial.
     #[error(transparent)]
     Network(#[from] NetworkError),
@@ -69,6 +73,7 @@ pub async fn run(
     if flavour == Flavour::Production && !verify_armed() {
         return Err(RunError::Disarmed);
     }
+    let keyring = Keyring::load(&config.secrets)?;
     let worker = config.worker.clone();
     let network = Network::new(&NetworkConfig {
         url: Some(worker.whatsapp.url.clone()).filter(|url| !url.is_empty()),
@@ -82,7 +87,7 @@ pub async fn run(
     let sessions = Sessions::new(store.clone(), &config.retention);
     let registry = Registry::new(store.clone());
     let lanes = Lanes::new(store.clone(), config.retention);
-    let installation = Installation::new(store.clone(), config.redis.expected());
+    let installation = Installation::new(store.clone(), config.redis.expected()).sealed_by(keyring);
 
     // Sessions that this process owned when it was fenced.
     let mut outlived = Vec::new();
@@ -162,7 +167,7 @@ async fn enter(
     loop {
         match installation.look(clock.now()).await {
             Ok(None) => return Ok(true),
-            Ok(Some(foreign @ Foreign::Newer { .. })) => return Err(foreign.into()),
+            Ok(Some(foreign)) if foreign.is_final() => return Err(foreign.into()),
             // It was logged, and is until it changes.
             Ok(Some(_)) => {}
             Err(error) => tracing::warn!(%error, "waiting for Redis"),

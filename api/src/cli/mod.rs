@@ -2,6 +2,7 @@
 
 mod keys;
 mod lifetime;
+mod secrets;
 
 use std::path::PathBuf;
 
@@ -35,6 +36,9 @@ enum Command {
     /// Make, list and revoke API keys.
     #[command(subcommand)]
     Keys(keys::KeyCommand),
+    /// Make keys for secrets at rest.
+    #[command(subcommand)]
+    Secrets(secrets::SecretsCommand),
     /// Print the configuration in effect, with passwords masked.
     Config,
 }
@@ -82,6 +86,7 @@ pub async fn execute(arguments: Arguments) -> Result<(), CommandError> {
     match arguments.command.unwrap_or(Command::Serve) {
         Command::Serve => serve(config).await,
         Command::Keys(command) => keys::execute(&config, command).await,
+        Command::Secrets(command) => secrets::execute(command),
         Command::Config => {
             print_json(&config.masked());
             Ok(())

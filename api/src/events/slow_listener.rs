@@ -7,6 +7,7 @@ use gateway_shared::config::Config;
 use gateway_shared::domain::OrganizationId;
 use gateway_shared::events::Place;
 use gateway_shared::redis::RedisConfig;
+use gateway_shared::secrets::Keyring;
 use gateway_tests::process::{Persistence, RedisServer};
 
 use super::input::Wanted;
@@ -34,7 +35,9 @@ async fn it_misses_nothing_and_hears_nothing_twice() {
     let server = RedisServer::temporary(Persistence::Unsynced).await.unwrap();
     let mut config = Config::defaults().unwrap();
     config.redis = RedisConfig::at([server.url()], "test");
-    let app = App::open(config).await.unwrap();
+    let app = App::open(config, Keyring::generate().unwrap())
+        .await
+        .unwrap();
     let caller = Caller {
         organization: OrganizationId::generate(1),
         capabilities: Capabilities::all(),

@@ -20,6 +20,7 @@ mod outbox;
 mod outcomes;
 mod owner;
 mod reference;
+mod secrets;
 mod sessions;
 mod shapes;
 mod tenant_isolation;

@@ -79,6 +79,7 @@ impl World {
             response_timeout_ms: 2_000,
             ..RedisConfig::at([redis.url()], "test")
         };
+        config.secrets.keys = gateway_tests::world::SECRETS.to_owned().into();
         // Owners in these tests give one sign of life.
         config.worker.liveness_ms = 300_000;
         change(&mut config);

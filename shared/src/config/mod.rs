@@ -4,6 +4,7 @@
 //! `redis.prefix`, the retentions). What each setting means is told in [`DEFAULT`].
 
 mod auth;
+mod secrets;
 mod sections;
 mod validate;
 
@@ -17,6 +18,7 @@ use crate::lane::Retention;
 use crate::redis::RedisConfig;
 
 pub use auth::{AuthConfig, ClaimNames, JwtConfig};
+pub use secrets::{Hidden, SecretsConfig};
 pub use sections::{ApiConfig, LogConfig, LogFormat, SendConfig, WhatsAppConfig, WorkerConfig};
 pub use validate::Invalid;
 
@@ -33,6 +35,8 @@ const PREFIX: &str = "GATEWAY_";
 pub struct Config {
     /// Where Redis is.
     pub redis: RedisConfig,
+    /// The keys that encrypt what Redis keeps.
+    pub secrets: SecretsConfig,
     /// How long things are kept.
     pub retention: Retention,
     /// The HTTP side.
@@ -190,6 +194,15 @@ mod tests {
             config.masked()["redis"]["urls"][0],
             "redis://me:***@db:6379/0"
         );
+    }
+
+    #[test]
+    fn keys_are_shown_to_nobody() {
+        let text = "[secrets]\nkeys = \"a:0123456789abcdef\"";
+        let config = with(text).unwrap();
+        assert_eq!(config.secrets.keys.reveal(), "a:0123456789abcdef");
+        let shown = format!("{config:?}{}", config.masked());
+        assert!(!shown.contains("0123456789abcdef"), "{shown}");
     }
 
     #[test]

@@ -7,11 +7,14 @@
 //! wrong, queues are empty. So nobody serves it until the right one is back, or until the
 //! processes are started anew, which says that the loss is accepted.
 
+mod sealed;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::clock::Millis;
 use crate::domain::InstallationId;
 use crate::redis::{LuaScript, RedisFailure, Store, script, unexpected};
+use crate::secrets::{KeyId, Keyring};
 
 /// The version of what is kept in Redis, as this program knows it. A store of a newer version is
 /// refused.
@@ -46,6 +49,24 @@ pub enum Foreign {
         /// Its schema.
         schema: u32,
     },
+    /// Its secrets are sealed with a key that this process does not have.
+    #[error(
+        "this installation's secrets are encrypted with key {id}, which this process does not have: \
+         add it to secrets.keys or secrets.key_file"
+    )]
+    KeyMissing {
+        /// The key's id.
+        id: KeyId,
+    },
+    /// Its secrets are sealed with another key of the same id.
+    #[error(
+        "key {id} of [secrets] is not the one that this installation's secrets are encrypted with: \
+         bring the right one back under that id"
+    )]
+    KeyWrong {
+        /// The key's id.
+        id: KeyId,
+    },
 }
 
 impl Foreign {
@@ -56,6 +77,18 @@ impl Foreign {
             Self::Lost { .. } => "store_lost",
             Self::Replaced { .. } => "store_replaced",
             Self::Newer { .. } => "store_newer",
+            Self::KeyMissing { .. } => "secrets_key_missing",
+            Self::KeyWrong { .. } => "secrets_key_wrong",
+        }
+    }
+
+    /// Whether waiting can not help: this process lacks what it needs, and must be started anew
+    /// with it.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        match self {
+            Self::Lost { .. } | Self::Replaced { .. } => false,
+            Self::Newer { .. } | Self::KeyMissing { .. } | Self::KeyWrong { .. } => true,
         }
     }
 }
@@ -65,6 +98,7 @@ impl Foreign {
 pub struct Installation {
     store: Store,
     enter: Arc<LuaScript>,
+    keyring: Option<Keyring>,
     seen: Arc<Mutex<Seen>>,
 }
 
@@ -72,6 +106,8 @@ pub struct Installation {
 struct Seen {
     expected: Option<InstallationId>,
     foreign: Option<Foreign>,
+    /// What was found of the keyring, once it was held against the store.
+    keys: Option<Result<(), Foreign>>,
 }
 
 impl Installation {
@@ -79,12 +115,26 @@ impl Installation {
     #[must_use]
     pub fn new(store: Store, expected: Option<InstallationId>) -> Self {
         let enter = LuaScript::global(&[include_str!("lua/enter.lua")]);
-        let foreign = None;
+        let (foreign, keys) = (None, None);
+        let seen = Seen {
+            expected,
+            foreign,
+            keys,
+        };
         Self {
             store,
             enter: Arc::new(enter),
-            seen: Arc::new(Mutex::new(Seen { expected, foreign })),
+            keyring: None,
+            seen: Arc::new(Mutex::new(seen)),
         }
+    }
+
+    /// For a process that seals and opens secrets: the installation counts as foreign when these
+    /// are not the keys that its secrets are sealed with.
+    #[must_use]
+    pub fn sealed_by(mut self, keyring: Keyring) -> Self {
+        self.keyring = Some(keyring);
+        self
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -124,6 +174,12 @@ impl Installation {
             }
             _ => return Err(unexpected("enter.lua")),
         };
+        if let (Some(keyring), Some(_)) = (&self.keyring, &found)
+            && self.seen().keys.is_none()
+        {
+            let wrong = sealed::check(&self.store, keyring).await?;
+            self.seen().keys = Some(wrong.map_or(Ok(()), Err));
+        }
         Ok(self.seen().note(found))
     }
 
@@ -146,13 +202,13 @@ impl Seen {
             (_, Some((_, schema))) if schema > SCHEMA => Some(Foreign::Newer { schema }),
             (None, found) => {
                 self.expected = found.map(|(id, _)| id);
-                None
+                self.wrong_key()
             }
             (Some(expected), None) => Some(Foreign::Lost { expected }),
             (Some(expected), Some((found, _))) if found != expected => {
                 Some(Foreign::Replaced { expected, found })
             }
-            (Some(_), Some(_)) => None,
+            (Some(_), Some(_)) => self.wrong_key(),
         };
         if foreign != self.foreign {
             match &foreign {
@@ -162,6 +218,10 @@ impl Seen {
             self.foreign.clone_from(&foreign);
         }
         foreign
+    }
+
+    fn wrong_key(&self) -> Option<Foreign> {
+        self.keys.clone()?.err()
     }
 }
 
@@ -176,6 +236,7 @@ mod tests {
         let mut seen = Seen {
             expected: None,
             foreign: None,
+            keys: None,
         };
         assert_eq!(seen.note(Some((ours.clone(), SCHEMA))), None);
         let reason = |foreign: Option<Foreign>| foreign.map(|foreign| foreign.reason());

@@ -37,6 +37,7 @@ pub(super) async fn run(folder: &Path) -> Result<()> {
     let mut redis = RedisServer::start_on(&own, Persistence::Always, free_port()?, false).await?;
     screen.ready("redis", &redis.url(), "its own, kept in .run/real/redis");
     let mut installation = Installation::new(&redis.url(), &own.join("logs"));
+    installation.own_key(&own.join("secrets.keys")).await?;
     installation.worker = "gateway-worker".to_owned();
     let mut api = ApiProcess::start(&installation, "api-1").await?;
     screen.ready("api", api.address(), "");

@@ -47,6 +47,7 @@ impl Stack {
             "a WhatsApp server for this machine only",
         );
         let mut installation = Installation::new(&redis.url(), &logs);
+        installation.own_key(&folder.join("secrets.keys")).await?;
         installation.detached = detached;
         installation.whatsapp(sandbox.ws());
         let api = ApiProcess::start(&installation, "api-1").await?;

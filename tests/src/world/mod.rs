@@ -55,6 +55,8 @@ pub struct Peer {
     pub lid: String,
 }
 
+/// The key that encrypts secrets at rest in tests, as `GATEWAY_SECRETS__KEYS` takes it.
+pub const SECRETS: &str = "tests:5ec2e7005ec2e7005ec2e7005ec2e7005ec2e7005ec2e7005ec2e7005ec2e700";
 /// All capabilities.
 pub const EVERYTHING: [&str; 4] = ["read", "send", "manage", "events"];
 /// Numbers of sessions' phones begin with this and end in four digits.

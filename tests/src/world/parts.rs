@@ -1,11 +1,14 @@
 //! The product's own processes, and how they find each other.
 
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
 use crate::client::{ApiClient, SandboxAdmin, eventually};
 use crate::process::{Launch, Program, binary};
+use crate::world::SECRETS;
 
 /// What the processes of one installation have in common.
 #[derive(Debug, Clone)]
@@ -30,7 +33,10 @@ impl Installation {
         let urls = serde_json::json!([redis]).to_string();
         Self {
             logs: logs.to_owned(),
-            shared_env: vec![("GATEWAY_REDIS__URLS".to_owned(), urls)],
+            shared_env: vec![
+                ("GATEWAY_REDIS__URLS".to_owned(), urls),
+                ("GATEWAY_SECRETS__KEYS".to_owned(), SECRETS.to_owned()),
+            ],
             api_env: Vec::new(),
             worker_env: Vec::new(),
             worker: "gateway-worker-sandbox".to_owned(),
@@ -41,6 +47,26 @@ impl Installation {
     /// Sets a variable for all processes.
     pub fn set(&mut self, name: &str, value: &str) {
         self.shared_env.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Uses the key in this file for secrets at rest, in the place of the tests' own; makes one
+    /// where there is none yet.
+    ///
+    /// # Errors
+    /// When the API's command line fails or the file can not be written.
+    pub async fn own_key(&mut self, file: &Path) -> Result<()> {
+        if !file.exists() {
+            let mut launch = self
+                .launch("secrets", "gateway-api")?
+                .args(["secrets", "generate"]);
+            launch.detached = false;
+            write_private(file, &Program::run(&launch).await?)?;
+        }
+        let path = file.canonicalize()?.display().to_string();
+        self.shared_env
+            .retain(|(name, _)| name != "GATEWAY_SECRETS__KEYS");
+        self.set("GATEWAY_SECRETS__KEY_FILE", &path);
+        Ok(())
     }
 
     /// Lets workers talk to this WhatsApp instead of the real one.
@@ -96,6 +122,18 @@ impl Installation {
         Program::run(&launch).await?;
         Ok(())
     }
+}
+
+/// Writes a new file that only its owner may read.
+fn write_private(file: &Path, text: &str) -> Result<()> {
+    let mut created = std::fs::File::options()
+        .create_new(true)
+        .write(true)
+        .mode(0o600)
+        .open(file)
+        .with_context(|| format!("create {}", file.display()))?;
+    created.write_all(text.as_bytes())?;
+    Ok(())
 }
 
 /// What a caller needs to call.

@@ -167,6 +167,12 @@ pub const GLOBAL: &[KeyFamily] = &[
         "the marker: id, schema (version of this model), createdAt; for ever",
     ),
     family(
+        "secrets",
+        ":secrets",
+        "hash",
+        "id of a key of [secrets] -> a constant sealed by it, to notice a wrong key; for ever",
+    ),
+    family(
         "organizations",
         ":orgs",
         "set",
