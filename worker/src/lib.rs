@@ -1,11 +1,4 @@
-//! The worker of WhatsApp Gateway: it owns sessions and sends what their lanes hold.
-//!
-//! - [`pool`]: membership by heartbeat, self-fencing, fair shares, hand-over
-//! - [`session`]: the task of one owned session; ties link, lane and record together
-//! - [`engine`]: the lanes under apalis
-//! - [`link`]: everything that touches whatsapp-rust
-//! - [`keystore`]: the WhatsApp key material in Redis
-//! - [`cli`]: the command line of both flavours
+#![doc = include_str!("../README.md")]
 
 mod backoff;
 pub mod cli;
