@@ -58,7 +58,7 @@ $(SCHEMATHESIS):
 		|| { rm -rf target/schemathesis; echo "schemathesis can not be installed (python3-venv, network?), skipped"; }
 
 .PHONY: test
-test: redis build-test $(SCHEMATHESIS) ## Run every test against real Redis, real processes and the sandbox
+test: redis faketime build-test $(SCHEMATHESIS) ## Run every test against real Redis, real processes and the sandbox
 	@# The API is tried by its document for half a minute, always in the same way;
 	@# `make schemathesis` does it at length and anew.
 	@export SCHEMATHESIS="$$(ls $(SCHEMATHESIS) 2>/dev/null)" \
@@ -139,3 +139,8 @@ release: ## Build what ships: gateway-api and gateway-worker, without any of the
 .PHONY: redis
 redis:
 	@command -v redis-server >/dev/null 2>&1 || .ci/install redis-server
+
+# Moves the wall clock of single processes, for the tests of what a wrong clock does.
+.PHONY: faketime
+faketime:
+	@command -v faketime >/dev/null 2>&1 || .ci/install faketime

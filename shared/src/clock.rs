@@ -1,11 +1,14 @@
 //! Time as an argument.
 //!
-//! Everything that decides by time takes a [`Clock`], so that a test can put any rule at any
-//! moment. Wall time is epoch milliseconds (UTC), the unit of the whole contract.
+//! Wall time is epoch milliseconds (UTC), the unit of the whole contract. What others depend on
+//! (leases, expiry, budgets, retention) is decided by Redis' own time, inside the scripts
+//! (`redis/lua/clock.lua`); a process only uses its [`Clock`] to know when to ask.
 
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+
+use tokio::time::Instant;
 
 /// Epoch milliseconds (UTC).
 pub type Millis = i64;
@@ -19,29 +22,46 @@ pub trait Clock: Debug + Send + Sync {
 /// A clock that is handed around.
 pub type SharedClock = Arc<dyn Clock>;
 
-/// The machine's clock, shifted by a measured offset to Redis' own clock.
+/// Redis' time as this process knows it: what Redis said last, and the monotonic time since.
 ///
-/// Deadlines that two machines must agree on (worker liveness, expiry) are compared in Redis'
-/// time, so a machine whose clock is off by minutes still behaves. [`SystemClock::follow`] sets
-/// the offset; until then it is zero.
-#[derive(Debug, Default)]
+/// The machine's wall clock is read once, at the start, and only counts until
+/// [`follow`](Self::follow) is called for the first time: whoever sets it afterwards moves nothing
+/// here.
+#[derive(Debug)]
 pub struct SystemClock {
-    offset: AtomicI64,
+    origin: Instant,
+    /// The time at `origin`.
+    at_origin: AtomicI64,
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self {
+            origin: Instant::now(),
+            at_origin: AtomicI64::new(Self::local()),
+        }
+    }
 }
 
 impl SystemClock {
-    /// A clock with no offset yet.
+    /// A clock that follows nobody yet.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Follows a reference: `reference` was the time there when [`Self::local`] said `local`.
-    pub fn follow(&self, reference: Millis, local: Millis) {
-        self.offset.store(reference - local, Ordering::Relaxed);
+    /// Follows a reference: `reference` was the time there at the moment `at`.
+    pub fn follow(&self, reference: Millis, at: Instant) {
+        let at_origin = reference - self.elapsed(at);
+        self.at_origin.store(at_origin, Ordering::Relaxed);
     }
 
-    /// The machine's own wall time, without the offset.
+    fn elapsed(&self, at: Instant) -> Millis {
+        let elapsed = at.saturating_duration_since(self.origin).as_millis();
+        Millis::try_from(elapsed).unwrap_or(Millis::MAX)
+    }
+
+    /// The machine's own wall time, which may be wrong.
     #[expect(
         clippy::disallowed_methods,
         reason = "the one place that reads the wall clock"
@@ -56,7 +76,7 @@ impl SystemClock {
 
 impl Clock for SystemClock {
     fn now(&self) -> Millis {
-        Self::local() + self.offset.load(Ordering::Relaxed)
+        self.at_origin.load(Ordering::Relaxed) + self.elapsed(Instant::now())
     }
 }
 

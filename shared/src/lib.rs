@@ -13,5 +13,6 @@ pub mod organization;
 pub mod redis;
 pub mod registry;
 pub mod secrets;
+pub mod send;
 pub mod session;
 pub mod telemetry;

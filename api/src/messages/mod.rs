@@ -34,7 +34,7 @@ use result::answer;
 use submit::{Submission, submit};
 
 pub(crate) use batch::batch;
-pub(crate) use submit::lane_full;
+pub(crate) use submit::{lane_full, logged_out};
 
 /// `POST /sessions/{session}/messages?async=`: one message of any type.
 pub(crate) async fn send(

@@ -6,10 +6,13 @@ use gateway_shared::clock::Millis;
 use gateway_shared::domain::{
     Content, InstanceId, Jid, OutboxId, SendFailure, SendStatus, SessionStatus, new_message_id,
 };
-use gateway_shared::lane::{EnqueueOutcome, EnqueueRequest, IdempotencyKey, Mode, SessionRef};
+use gateway_shared::lane::{
+    EnqueueOutcome, EnqueueRequest, IdempotencyKey, Mode, Replay, SessionRef,
+};
 use serde::Deserialize;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::operations::message_not_found;
 use super::result::SendResult;
 use crate::access::session_not_found;
 use crate::error::{ApiError, Code};
@@ -53,7 +56,6 @@ impl Submission {
         waiter: Option<(InstanceId, String)>,
         max_depth: u32,
     ) -> EnqueueRequest {
-        let time_to_live = Millis::try_from(app.config.send.time_to_live_ms).unwrap_or(Millis::MAX);
         let Times {
             send_at,
             expires_at,
@@ -65,7 +67,8 @@ impl Submission {
             to: self.to,
             content: self.content,
             mode: self.mode,
-            expires_at: expires_at.unwrap_or_else(|| now.max(send_at).saturating_add(time_to_live)),
+            expires_at,
+            time_to_live_ms: app.config.send.time_to_live_ms,
             send_at,
             request_id: self.request_id.as_str().to_owned(),
             idempotency: self.idempotency,
@@ -82,28 +85,59 @@ struct Standing {
     error: Option<SendFailure>,
 }
 
+/// Answers an operation whose key was used before as its first use was, and accepts nothing.
+///
+/// # Errors
+/// As [`submit`]; 503 where the key was forgotten just now.
+pub(super) async fn replay(
+    app: &App,
+    from: &SessionRef,
+    key: &IdempotencyKey,
+    mode: Mode,
+    request_id: &RequestId,
+) -> Result<SendResult, ApiError> {
+    let began = Instant::now();
+    let ticket = (mode == Mode::Sync).then(|| app.replies.ticket());
+    let waiter = ticket
+        .as_ref()
+        .map(|ticket| (app.replies.instance().clone(), ticket.token()));
+    let organization = &from.organization;
+    match app.lanes.replay(organization, key, waiter.as_ref()).await? {
+        Some(EnqueueOutcome::Replayed(replay)) => {
+            wait_for_replay(app, from, request_id.as_str(), replay, ticket, began).await
+        }
+        Some(refused) => Err(refusal(app.now(), refused)),
+        None => Err(ApiError::unavailable(
+            "idempotency_key_forgotten",
+            "the Idempotency-Key was forgotten just now: repeat the request",
+        )),
+    }
+}
+
+/// The result of an earlier request: its present one, or the final one where it is waited for.
+async fn wait_for_replay(
+    app: &App,
+    from: &SessionRef,
+    request_id: &str,
+    replay: Replay,
+    ticket: Option<Ticket>,
+    began: Instant,
+) -> Result<SendResult, ApiError> {
+    let error = replay.status.is_settled().then(|| replay.error.clone());
+    let result = SendResult::of_replay(replay);
+    match (error, ticket) {
+        (Some(error), _) => result.or_failure(error),
+        (None, None) => Ok(result),
+        (None, Some(ticket)) => wait_for_end(app, from, request_id, result, ticket, began).await,
+    }
+}
+
 /// Accepts a send and, where its sender waits, waits for WhatsApp's acknowledgement.
 ///
 /// # Errors
 /// As the contract lists them for sends. What was accepted stays accepted, whatever happens to
 /// this request afterwards.
 pub(super) async fn submit(app: &App, submission: Submission) -> Result<SendResult, ApiError> {
-    accept_and_wait(app, submission, app.config.send.max_lane_depth).await
-}
-
-/// Answers a send whose key was used before as its first use was; accepts nothing new.
-///
-/// # Errors
-/// As [`submit`]; 503 where the key was forgotten just now.
-pub(super) async fn repeat(app: &App, submission: Submission) -> Result<SendResult, ApiError> {
-    accept_and_wait(app, submission, 0).await
-}
-
-async fn accept_and_wait(
-    app: &App,
-    submission: Submission,
-    max_depth: u32,
-) -> Result<SendResult, ApiError> {
     let began = Instant::now();
     let now = app.now();
     let sync = submission.mode == Mode::Sync;
@@ -115,45 +149,44 @@ async fn accept_and_wait(
     let waiter = ticket
         .as_ref()
         .map(|ticket| (app.replies.instance().clone(), ticket.token()));
-    let acceptance = submission.into_enqueue_request(app, now, waiter, max_depth);
-    let (mut result, standing) = match app.lanes.accept(now, &acceptance).await? {
-        EnqueueOutcome::New { status, at } => (SendResult::of_new(&acceptance, status, at), None),
+    let depth = app.config.send.max_lane_depth;
+    let acceptance = submission.into_enqueue_request(app, now, waiter, depth);
+    let (from, request_id) = (&acceptance.from, acceptance.request_id.as_str());
+    let result = match app.lanes.accept(now, &acceptance).await? {
+        EnqueueOutcome::New { status, at } => SendResult::of_new(&acceptance, status, at),
         EnqueueOutcome::Replayed(replay) => {
-            let settled = replay.status.is_settled().then(|| replay.error.clone());
-            (SendResult::of_replay(replay), settled)
+            return wait_for_replay(app, from, request_id, replay, ticket, began).await;
         }
         refused => return Err(refusal(now, refused)),
     };
     tracing::debug!(
-        request_id = %acceptance.request_id,
-        organization = %acceptance.from.organization,
-        session = %acceptance.from.session,
-        outbox_id = %result.outbox_id,
-        mode = acceptance.mode.as_str(),
-        replayed = result.replayed,
-        "accepted"
+        request_id, organization = %from.organization, session = %from.session,
+        outbox_id = %result.outbox_id, mode = acceptance.mode.as_str(), "accepted"
     );
-    if let Some(error) = standing {
-        return result.or_failure(error);
+    match ticket {
+        Some(ticket) => wait_for_end(app, from, request_id, result, ticket, began).await,
+        None => Ok(result),
     }
-    let Some(ticket) = ticket else {
-        return Ok(result);
-    };
+}
 
+/// Waits for the end of what was accepted, or for the deadline.
+async fn wait_for_end(
+    app: &App,
+    from: &SessionRef,
+    request_id: &str,
+    mut result: SendResult,
+    ticket: Ticket,
+    began: Instant,
+) -> Result<SendResult, ApiError> {
     let deadline = began + Duration::from_millis(app.config.send.sync_deadline_ms);
-    let Some(standing) = outcome(app, &acceptance.from, &result.outbox_id, ticket, deadline).await
-    else {
+    let Some(standing) = outcome(app, from, &result.outbox_id, ticket, deadline).await else {
         result.status = SendStatus::Sending;
         result.timestamp = app.now();
         return Ok(result);
     };
     tracing::debug!(
-        request_id = %acceptance.request_id,
-        organization = %acceptance.from.organization,
-        session = %acceptance.from.session,
-        outbox_id = %result.outbox_id,
-        status = standing.status.as_str(),
-        "settled"
+        request_id, organization = %from.organization, session = %from.session,
+        outbox_id = %result.outbox_id, status = standing.status.as_str(), "settled"
     );
     result.status = standing.status;
     result.timestamp = standing.at;
@@ -168,8 +201,9 @@ async fn refuse_without_worker(app: &App, submission: &Submission) -> Result<(),
     if let Some(key) = &submission.idempotency
         && app
             .lanes
-            .knows_key(&submission.from.organization, key)
+            .replay(&submission.from.organization, key, None)
             .await?
+            .is_some()
     {
         return Ok(());
     }
@@ -189,6 +223,15 @@ fn not_connected(status: &str) -> ApiError {
     )
     .with("status", status)
     .retry_after(RETRY_LATER_MS)
+}
+
+/// Nobody is paired: there is no number that a send could belong to.
+pub(crate) fn logged_out(status: &str) -> ApiError {
+    ApiError::conflict(
+        "logged_out",
+        "no number is paired with the session, so nothing can be accepted for it",
+    )
+    .with("status", status)
 }
 
 /// Too many sends of a session wait.
@@ -230,6 +273,14 @@ pub(super) fn refusal(now: Millis, refused: EnqueueOutcome) -> ApiError {
         )
         .with("outboxId", id.as_str()),
         EnqueueOutcome::SessionNotFound => session_not_found(),
+        EnqueueOutcome::LoggedOut { status } => logged_out(&status),
+        EnqueueOutcome::TargetNotSent => message_not_found(),
+        EnqueueOutcome::NotSentYet { send_at } => ApiError::conflict(
+            "not_sent_yet",
+            "the message waits for its sendAt: cancel it (DELETE), or ask with ?async=true, then \
+             the operation follows it",
+        )
+        .with("sendAt", send_at),
         EnqueueOutcome::NotConnected { status } => not_connected(&status),
         EnqueueOutcome::RateLimited {
             window,

@@ -244,7 +244,8 @@ impl Operation {
         )
         .error(
             Code::Conflict,
-            "`cancelled`: the original send under this key was cancelled",
+            "`cancelled`: the original send under this key was cancelled; `logged_out`: no number is \
+             paired, so an asynchronous send could belong to none",
         )
         .error(
             Code::SendFailed,

@@ -37,8 +37,9 @@ pub(crate) fn list() -> Operation {
         .collect();
     Operation::new(TAG, "listOutbox", "List the sends of a session")
         .about(
-            "Newest first. With a filter that matches little, a page may be short, even empty, \
-             before the last one: go on until `nextCursor` is empty.",
+            "Newest first; failed ones alone (`status=failed`) by the time of their failure. With a \
+             filter that matches little, a page may be short, even empty, before the last one: go on \
+             until `nextCursor` is empty.",
         )
         .query("status", json!({"enum": statuses}), "Only this status.")
         .query("chat", recipient(), "Only this chat.")
@@ -51,11 +52,9 @@ pub(crate) fn list() -> Operation {
 }
 
 pub(crate) fn get() -> Operation {
-    Operation::new(TAG, "getOutboxEntry", "Get a send with its history").answer::<OutboxEntry>(
-        200,
-        "The entry.",
-        example(),
-    )
+    Operation::new(TAG, "getOutboxEntry", "Get a send with its history")
+        .about("While it waits, `waitingFor` says why.")
+        .answer::<OutboxEntry>(200, "The entry.", example())
 }
 
 pub(crate) fn cancel() -> Operation {
@@ -81,6 +80,10 @@ pub(crate) fn retry() -> Operation {
         .error(
             Code::Conflict,
             "`already_terminal`: it has ended well, or was cancelled; `details.status`",
+        )
+        .error(
+            Code::Conflict,
+            "`logged_out`: no number is paired; `account_changed`: another one than it was accepted for",
         )
         .error(Code::GatewayUnavailable, "`lane_full`: too many sends wait")
 }

@@ -6,13 +6,12 @@ use std::sync::Arc;
 
 use axum::extract::{OriginalUri, State};
 use axum::{Extension, Json};
-use gateway_shared::clock::Millis;
 use gateway_shared::domain::{Jid, OutboxId, SendStatus};
 use gateway_shared::lane::{Cancelled, OutboxEntry, OutboxFilter, Retried, SessionRef};
 
 use crate::access::{Caller, session_not_found};
 use crate::error::ApiError;
-use crate::messages::lane_full;
+use crate::messages::{lane_full, logged_out};
 use crate::page::Page;
 use crate::request::{Named, Problems, Query};
 use crate::state::App;
@@ -44,7 +43,8 @@ pub(crate) async fn list(
     Ok(Json(Page { data, next_cursor }))
 }
 
-/// `GET /sessions/{session}/outbox/{outboxId}`: one entry with its attempts and every status.
+/// `GET /sessions/{session}/outbox/{outboxId}`: one entry with its attempts, every status, and
+/// why it waits.
 pub(crate) async fn get(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Arc<Caller>>,
@@ -52,7 +52,12 @@ pub(crate) async fn get(
 ) -> Result<Json<OutboxEntry>, ApiError> {
     let of = caller.session(&session)?;
     exists(&app, &of).await?;
-    found(&app, &of, &entry).await.map(Json)
+    let mut entry = found(&app, &of, &entry).await?;
+    if !entry.status.is_settled() {
+        let waiting = app.lanes.waiting_for(app.now(), &of, &entry.outbox_id);
+        entry.waiting_for = waiting.await?;
+    }
+    Ok(Json(entry))
 }
 
 /// `DELETE /sessions/{session}/outbox/{outboxId}`: cancels what still waits.
@@ -64,7 +69,7 @@ pub(crate) async fn cancel(
     let of = caller.session(&session)?;
     exists(&app, &of).await?;
     let id: OutboxId = entry.parse().map_err(|_| entry_not_found())?;
-    match app.lanes.cancel(app.now(), &of, &id).await? {
+    match app.lanes.cancel(app.now(), &of, &id, None).await? {
         Cancelled::Done => found(&app, &of, &entry).await.map(Json),
         Cancelled::NotFound => Err(entry_not_found()),
         Cancelled::InFlight => Err(ApiError::conflict(
@@ -89,14 +94,19 @@ pub(crate) async fn retry(
     let of = caller.session(&session)?;
     exists(&app, &of).await?;
     let id: OutboxId = entry.parse().map_err(|_| entry_not_found())?;
-    let time_to_live = Millis::try_from(app.config.send.time_to_live_ms).unwrap_or(Millis::MAX);
-    let (now, depth) = (app.now(), app.config.send.max_lane_depth);
-    let expires_at = now.saturating_add(time_to_live);
-    match app.lanes.retry(now, &of, &id, expires_at, depth).await? {
+    let send = &app.config.send;
+    let (time_to_live, depth) = (send.time_to_live_ms, send.max_lane_depth);
+    let retried = app.lanes.retry(app.now(), &of, &id, time_to_live, depth);
+    match retried.await? {
         Retried::Queued => found(&app, &of, &entry).await.map(Json),
         Retried::NotFound => Err(entry_not_found()),
         Retried::NotFailed(status) => Err(not_failed(status)),
         Retried::LaneFull { depth } => Err(lane_full(depth)),
+        Retried::LoggedOut { status } => Err(logged_out(&status)),
+        Retried::AccountChanged => Err(ApiError::conflict(
+            "account_changed",
+            "another number is paired with the session than the one that it was accepted for",
+        )),
     }
 }
 

@@ -136,7 +136,7 @@ async fn queues_tell_what_waits_since_when_and_how_fast() {
         "there is no such limit"
     );
 
-    let claimed = owner.claim_within(limits).await;
+    let claimed = owner.claim().await;
     assert_eq!(claimed.len(), 1, "one of a chat at a time");
     let busy = gauge().await;
     assert_eq!((&busy["depth"], &busy["inFlight"]), (&json!(2), &json!(1)));

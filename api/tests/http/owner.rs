@@ -1,12 +1,8 @@
 //! The owner of a session, as a worker would be: it runs the real scripts.
 
 use futures_util::StreamExt;
-use gateway_shared::domain::{
-    KnownMessage, Limits, OutboxId, SendFailure, SessionStatus, WorkerId,
-};
-use gateway_shared::lane::{
-    Attempt, Budget, Claim, ClaimedSend, Epoch, Lanes, RateState, SessionRef, Settlement,
-};
+use gateway_shared::domain::{KnownMessage, OutboxId, SendFailure, SessionStatus, WorkerId};
+use gateway_shared::lane::{Attempt, Claim, ClaimedSend, Epoch, Lanes, SessionRef, Settlement};
 use gateway_shared::redis::Connection;
 use gateway_shared::registry::{Registry, WorkerInfo};
 use gateway_shared::session::{Acquired, InboundEvent, Report};
@@ -92,25 +88,12 @@ impl Owner {
         assert_eq!(emitted.unwrap(), 1);
     }
 
-    /// Claims what may be sent, within no limits.
+    /// Claims what may be sent within the session's limits.
     pub(crate) async fn claim(&self) -> Vec<ClaimedSend> {
-        let unlimited = Limits {
-            rate_per_min: 0,
-            rate_per_hour: 0,
-        };
-        self.claim_within(unlimited).await
-    }
-
-    /// Claims what may be sent, spending from a fresh budget of these limits.
-    pub(crate) async fn claim_within(&self, limits: Limits) -> Vec<ClaimedSend> {
-        let at = now();
-        let claim = Claim {
-            most: 100,
-            shares: Budget::new(limits, RateState::default()).shares(at),
-        };
+        let claim = Claim { most: 100 };
         let turn = self
             .lanes
-            .turn(at, (&self.of, self.epoch), 8, &[], Some(claim))
+            .turn(now(), (&self.of, self.epoch), 8, &[], Some(claim))
             .await
             .unwrap();
         turn.sends

@@ -87,6 +87,7 @@ async fn a_session_is_started_stopped_and_logged_out() {
 async fn the_code_to_scan_comes_as_json_and_as_a_picture() {
     let world = World::start().await;
     let session = world.session().await;
+    world.unpair(&session).await;
     let path = format!("/sessions/{}/qr", session.session);
     let got = answer(world.request(Method::GET, &path)).await;
     assert_eq!((got.status.as_u16(), got.reason()), (503, "not_ready"));
@@ -143,6 +144,7 @@ async fn the_code_to_scan_comes_as_json_and_as_a_picture() {
 async fn a_pairing_code_is_asked_of_the_owner() {
     let world = World::start().await;
     let session = world.session().await;
+    world.unpair(&session).await;
     let path = format!("/sessions/{}/pairing-code", session.session);
     let ask = |phone: &str| {
         let request = world.request(Method::POST, &path);

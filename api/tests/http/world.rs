@@ -9,8 +9,10 @@ use gateway_shared::config::Config;
 use gateway_shared::domain::{Limits, OrganizationId, SessionId};
 use gateway_shared::lane::{Lanes, SessionRef};
 use gateway_shared::organization::Organizations;
+use gateway_shared::redis::keys::{PARTITION, key};
 use gateway_shared::redis::{RedisConfig, Store};
 use gateway_shared::session::{NewSession, Sessions};
+use redis::AsyncCommands;
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -178,10 +180,29 @@ impl World {
             .create(now(), organization, &new)
             .await
             .unwrap();
-        SessionRef {
+        let of = SessionRef {
             organization: organization.clone(),
             session: session.id,
-        }
+        };
+        // As if a phone had scanned its code: what is accepted belongs to this number.
+        let root = self.store.keys.partition(organization);
+        let record = key(PARTITION, &root, "session", &[of.session.as_str()]);
+        let () = self
+            .store
+            .connection
+            .clone()
+            .hset(record, "waJid", "15550001111@s.whatsapp.net")
+            .await
+            .unwrap();
+        of
+    }
+
+    /// As if no phone had ever scanned its code.
+    pub(crate) async fn unpair(&self, of: &SessionRef) {
+        let root = self.store.keys.partition(&of.organization);
+        let record = key(PARTITION, &root, "session", &[of.session.as_str()]);
+        let mut connection = self.store.connection.clone();
+        let () = connection.hdel(record, "waJid").await.unwrap();
     }
 
     /// A request to the first API process, with the key that may do everything.

@@ -7,13 +7,18 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase")]
 pub struct SendFailure {
     /// A stable code: `refused`, `expired`, `attempts_exhausted`, `worker_crashed`,
-    /// `session_logged_out`, `session_deleted`, `invalid_message`.
+    /// `session_logged_out`, `session_deleted`, `account_changed`, `target_not_sent`,
+    /// `invalid_message`; and `outcome_unknown` in place of one of these where an attempt was made
+    /// that nobody answered, so that it may have arrived: a later receipt corrects it.
     pub code: String,
     /// For people.
     pub message: String,
     /// WhatsApp's own code, when it was WhatsApp that refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wa_code: Option<u16>,
+    /// With `outcome_unknown`, the code of the reason for which it was given up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
 }
 
 impl SendFailure {
@@ -24,6 +29,7 @@ impl SendFailure {
             code: code.to_owned(),
             message: message.into(),
             wa_code: None,
+            cause: None,
         }
     }
 
@@ -34,6 +40,7 @@ impl SendFailure {
             code: "refused".to_owned(),
             message: format!("WhatsApp refused the message with code {wa_code}"),
             wa_code: Some(wa_code),
+            cause: None,
         }
     }
 }

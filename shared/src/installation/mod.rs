@@ -18,7 +18,7 @@ use crate::secrets::{KeyId, Keyring};
 
 /// The version of what is kept in Redis, as this program knows it. A store of a newer version is
 /// refused.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// Why a Redis is not served.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -114,7 +114,7 @@ impl Installation {
     /// The installation behind `store`: the `expected` one, or the first that is met.
     #[must_use]
     pub fn new(store: Store, expected: Option<InstallationId>) -> Self {
-        let enter = LuaScript::global(&[include_str!("lua/enter.lua")]);
+        let enter = LuaScript::global(&[&store.clock(), include_str!("lua/enter.lua")]);
         let (foreign, keys) = (None, None);
         let seen = Seen {
             expected,

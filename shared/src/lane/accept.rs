@@ -1,34 +1,13 @@
 //! Acceptance: one script, after which a send is durable.
 
-use redis::{AsyncCommands, ScriptInvocation, Value};
-use serde::{Deserialize, Serialize};
+use redis::{ScriptInvocation, Value};
+use serde::Serialize;
 
-use super::{Lanes, Retention, SessionRef, Window};
+use super::{Lanes, Mode, Retention, SessionRef, Window};
 use crate::clock::Millis;
-use crate::domain::{Content, InstanceId, Jid, OrganizationId, OutboxId, SendFailure, SendStatus};
-use crate::redis::keys::PARTITION;
+use crate::domain::{Content, InstanceId, Jid, OutboxId, SendFailure, SendStatus};
 use crate::redis::{RedisFailure, unexpected};
-
-/// Whether the caller waits for WhatsApp's acknowledgement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Mode {
-    /// It waits.
-    Sync,
-    /// It is answered once the send is durable.
-    Async,
-}
-
-impl Mode {
-    /// The name on the wire and in Redis.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Sync => "sync",
-            Self::Async => "async",
-        }
-    }
-}
+use crate::send::SendRecord;
 
 /// A client's idempotency key as Redis sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,8 +33,11 @@ pub struct EnqueueRequest {
     pub content: Content,
     /// Whether the caller waits.
     pub mode: Mode,
-    /// The moment after which it fails as expired instead of being attempted.
-    pub expires_at: Millis,
+    /// The moment after which it fails as expired instead of being attempted, where its sender
+    /// says so.
+    pub expires_at: Option<Millis>,
+    /// Otherwise so long after it was accepted, or after `send_at`, in milliseconds.
+    pub time_to_live_ms: u64,
     /// Not before this moment; 0 = at once.
     pub send_at: Millis,
     /// The request's id, carried into events and log lines.
@@ -64,8 +46,7 @@ pub struct EnqueueRequest {
     pub idempotency: Option<IdempotencyKey>,
     /// Where a settlement is to be reported, if somebody waits: the API process and a token.
     pub waiter: Option<(InstanceId, String)>,
-    /// The greatest number of sends that may wait in the lane; 0 = nothing new is accepted, and
-    /// only the repeat of a known key is answered.
+    /// The greatest number of sends that may wait in the lane.
     pub max_depth: u32,
 }
 
@@ -88,6 +69,18 @@ pub enum EnqueueOutcome {
     },
     /// The organization has no such session.
     SessionNotFound,
+    /// No number is paired with the session, so there is no account that the send could belong to.
+    LoggedOut {
+        /// Where the session stands.
+        status: String,
+    },
+    /// What the operation is about has failed or was cancelled.
+    TargetNotSent,
+    /// A synchronous operation on a send that waits for its `sendAt`.
+    NotSentYet {
+        /// When that one is to go.
+        send_at: Millis,
+    },
     /// A synchronous send, and the session is not connected.
     NotConnected {
         /// Where the session stands.
@@ -151,27 +144,10 @@ impl Lanes {
     ) -> Result<EnqueueOutcome, RedisFailure> {
         let root = self.root(&request.from.organization);
         let mut call = self.scripts.accept.on(&root);
+        call.arg(now);
         arguments(&mut call, now, &self.retention, request)?;
         let reply: Vec<Value> = self.run_durably(&call).await?;
         parse(&reply).ok_or_else(|| unexpected("accept.lua"))
-    }
-
-    /// Whether an idempotency key was used before, by whichever request.
-    ///
-    /// # Errors
-    /// When Redis does not answer.
-    pub async fn knows_key(
-        &self,
-        organization: &OrganizationId,
-        key: &IdempotencyKey,
-    ) -> Result<bool, RedisFailure> {
-        let record = crate::redis::keys::key(
-            PARTITION,
-            &self.root(organization),
-            "idempotency",
-            &[&key.hash],
-        );
-        Ok(self.store.connection.clone().exists(record).await?)
     }
 }
 
@@ -179,7 +155,36 @@ fn json<T: Serialize>(value: &T) -> Result<String, RedisFailure> {
     serde_json::to_string(value).map_err(|error| RedisFailure(std::io::Error::other(error).into()))
 }
 
-/// Adds the arguments of `accept.lua` to a call.
+/// Ten years, in milliseconds; numbers of this size pass through Lua unharmed.
+const LONGEST_TIME_TO_LIVE: u64 = 10 * 366 * 86_400_000;
+
+/// What `accept.lua` is asked, by the names that it reads.
+#[derive(Serialize)]
+struct Ask<'a> {
+    id: &'a str,
+    urgent: bool,
+    depth: u32,
+    ttl: u64,
+    expires: Millis,
+    keep: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    idem: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    print: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiter: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quotes: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<&'a str>,
+}
+
+/// How a waiting request is named in Redis.
+pub(super) fn waiter(waiter: &(InstanceId, String)) -> String {
+    format!("{}/{}", waiter.0, waiter.1)
+}
+
+/// Adds the arguments of `accept.lua` after the first to a call.
 pub(super) fn arguments(
     call: &mut ScriptInvocation<'_>,
     now: Millis,
@@ -187,39 +192,38 @@ pub(super) fn arguments(
     request: &EnqueueRequest,
 ) -> Result<(), RedisFailure> {
     let content = request.content.sealed();
-    let body = json(content.as_ref())?;
     let known = content.known(&request.to, now.max(request.send_at));
     let known = known.as_ref().map_or_else(|| Ok(String::new()), json)?;
     let amends = content.amendment(&request.to);
     let amends = amends.as_ref().map_or_else(|| Ok(String::new()), json)?;
-    let quoted = content.context().and_then(|it| it.reply_to.as_deref());
-    let waiter = request
-        .waiter
-        .as_ref()
-        .map_or_else(String::new, |(instance, token)| {
-            format!("{instance}/{token}")
-        });
-    let (hash, fingerprint) = request.idempotency.as_ref().map_or(("", ""), |key| {
-        (key.hash.as_str(), key.fingerprint.as_str())
-    });
-    call.arg(now)
-        .arg(request.from.session.as_str())
-        .arg(request.id.as_str())
-        .arg(&request.wa_message_id)
-        .arg(request.to.as_str())
-        .arg(request.content.kind())
-        .arg(body)
-        .arg(request.mode.as_str())
-        .arg(request.expires_at)
-        .arg(request.send_at)
-        .arg(&request.request_id)
-        .arg(hash)
-        .arg(fingerprint)
-        .arg(retention.idempotency_ms)
-        .arg(waiter)
-        .arg(request.max_depth)
-        .arg(u8::from(request.mode == Mode::Sync))
-        .arg(quoted.unwrap_or_default())
+    let ask = Ask {
+        id: request.id.as_str(),
+        urgent: request.mode == Mode::Sync,
+        depth: request.max_depth,
+        ttl: request.time_to_live_ms.min(LONGEST_TIME_TO_LIVE),
+        expires: request.expires_at.unwrap_or(0),
+        keep: retention.idempotency_ms,
+        idem: request.idempotency.as_ref().map(|key| key.hash.as_str()),
+        print: request
+            .idempotency
+            .as_ref()
+            .map(|key| key.fingerprint.as_str()),
+        waiter: request.waiter.as_ref().map(waiter),
+        quotes: content.context().and_then(|it| it.reply_to.as_deref()),
+        target: content.own_target(),
+    };
+    let record = SendRecord {
+        session: request.from.session.clone(),
+        chat: request.to.clone(),
+        wa_message_id: request.wa_message_id.clone(),
+        mode: request.mode,
+        kind: content.kind().to_owned(),
+        request_id: request.request_id.clone(),
+        send_at: Some(request.send_at).filter(|at| *at > 0),
+    };
+    call.arg(json(&ask)?)
+        .arg(json(&record)?)
+        .arg(json(content.as_ref())?)
         .arg(known)
         .arg(amends);
     Ok(())
@@ -249,6 +253,11 @@ pub(super) fn parse(reply: &[Value]) -> Option<EnqueueOutcome> {
             id: text(1)?.parse().ok()?,
         },
         "session_not_found" => EnqueueOutcome::SessionNotFound,
+        "logged_out" => EnqueueOutcome::LoggedOut { status: text(1)? },
+        "target_not_sent" => EnqueueOutcome::TargetNotSent,
+        "not_sent_yet" => EnqueueOutcome::NotSentYet {
+            send_at: text(2)?.parse().ok()?,
+        },
         "not_connected" => EnqueueOutcome::NotConnected { status: text(1)? },
         "paused" => EnqueueOutcome::Paused {
             by_operator: text(1)? == "operator",

@@ -27,6 +27,7 @@ impl Lanes {
         }
         let root = self.root(organization);
         let mut call = self.scripts.accept_all.on(&root);
+        call.arg(now);
         for request in acceptances {
             arguments(&mut call, now, &self.retention, request)?;
         }

@@ -1,10 +1,13 @@
 //! The rate budget of a session: governor, with a state that outlives the process.
 //!
+//! What is spent is counted by `turn.lua`, in the step that claims and by Redis' time. governor reads
+//! the state that a turn gives back and says when it is worth asking again, so that a lane over its
+//! limit costs nothing; and it is the yardstick that the script is tested against.
+//!
 //! Each window is a generic cell rate algorithm (GCRA): a session that rested may send its whole
 //! limit at once, and gets it back evenly over the window. So in any stretch of time there are at
 //! most `limit + stretch × limit / window` sends. The state is one number a window, the theoretical
-//! arrival time; `turn.lua` stores it in the same step that claims, so neither a crash nor a
-//! take-over refills it.
+//! arrival time, kept beside the lane: neither a crash nor a take-over refills it.
 
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -66,16 +69,6 @@ pub struct Exceeded {
     pub retry_after_ms: u64,
 }
 
-/// What one claim costs, in the terms of `turn.lua`: after `n` claims the window's theoretical
-/// arrival time is `base + n × each` microseconds. `each` = 0 means no limit.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Share {
-    /// The arrival time before the claims.
-    pub base: u64,
-    /// What each claim adds.
-    pub each: u64,
-}
-
 /// A session's budget.
 #[derive(Debug)]
 pub struct Budget {
@@ -113,26 +106,16 @@ impl Budget {
         worst.map_or(Ok(least), Err)
     }
 
-    /// What a claim at this moment costs in each window.
-    #[must_use]
-    pub fn shares(&self, now: Millis) -> [Share; 2] {
-        [&self.minute, &self.hour].map(|limiter| {
-            limiter
-                .as_ref()
-                .map_or(Share { base: 0, each: 0 }, |limiter| limiter.share(now))
-        })
-    }
-
-    /// Records `claims` that were made with the [`shares`](Self::shares) of the same moment.
+    /// Records `claims` made at this moment.
     pub fn spend(&mut self, now: Millis, claims: u32) {
         if claims == 0 {
             return;
         }
         for limiter in [&self.minute, &self.hour].into_iter().flatten() {
-            let share = limiter.share(now);
+            let before = limiter.state.load().max(micros(now));
             limiter
                 .state
-                .store(share.base + share.each * u64::from(claims));
+                .store(before + limiter.each() * u64::from(claims));
         }
     }
 
@@ -172,12 +155,8 @@ impl Limiter {
         })
     }
 
-    fn share(&self, now: Millis) -> Share {
-        let each = u64::try_from(self.quota.replenish_interval().as_micros()).unwrap_or(u64::MAX);
-        Share {
-            base: self.state.load().max(micros(now)),
-            each,
-        }
+    fn each(&self) -> u64 {
+        u64::try_from(self.quota.replenish_interval().as_micros()).unwrap_or(u64::MAX)
     }
 
     fn available(&self, now: Millis, want: u32) -> Result<u32, Exceeded> {
@@ -306,6 +285,5 @@ mod tests {
     fn no_limit_is_no_limit() {
         let budget = Budget::new(limits(0, 0), RateState::default());
         assert_eq!(budget.available(NOW, 64), Ok(64));
-        assert_eq!(budget.shares(NOW), [Share { base: 0, each: 0 }; 2]);
     }
 }

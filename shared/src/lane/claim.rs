@@ -2,18 +2,18 @@
 
 use redis::Value;
 
-use super::{Epoch, LaneError, Lanes, Mode, RateState, SessionRef, Share, Stale, Turn};
+use super::{Epoch, LaneError, Lanes, Mode, RateState, SessionRef, Stale, Turn};
 use crate::clock::Millis;
 use crate::domain::{Content, Jid, OutboxId};
 use crate::redis::{RedisFailure, unexpected};
+use crate::send::SendRecord;
 
 /// A wish to claim, as far as the budget allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Claim {
-    /// At most so many; 0 = only look what fell due.
+    /// At most so many, and not more than the session's budget allows at Redis' time; 0 = only look
+    /// what fell due.
     pub most: u32,
-    /// What each costs, from [`Budget::shares`](super::Budget::shares) of the same moment.
-    pub shares: [Share; 2],
 }
 
 /// A send in flight.
@@ -148,30 +148,17 @@ impl Lanes {
 /// Reads one claimed entry of a turn's reply.
 pub(super) fn send(from: &SessionRef, entry: Value) -> Option<ClaimedSend> {
     let fields: Vec<String> = redis::from_redis_value(entry).ok()?;
-    let fields = <[String; 8]>::try_from(fields).ok()?;
-    let [
-        id,
-        chat,
-        wa_message_id,
-        body,
-        mode,
-        attempts,
-        request_id,
-        created,
-    ] = fields;
+    let [id, record, body, attempts, created] = <[String; 5]>::try_from(fields).ok()?;
+    let record: SendRecord = serde_json::from_str(&record).ok()?;
     Some(ClaimedSend {
         id: id.parse().ok()?,
         from: from.clone(),
-        to: chat.parse().ok()?,
-        wa_message_id,
+        to: record.chat,
+        wa_message_id: record.wa_message_id,
         content: serde_json::from_str(&body).map_err(|error| error.to_string()),
-        mode: if mode == "sync" {
-            Mode::Sync
-        } else {
-            Mode::Async
-        },
+        mode: record.mode,
         attempt: attempts.parse().ok()?,
-        request_id,
+        request_id: record.request_id,
         created_at: created.parse().ok()?,
     })
 }

@@ -51,11 +51,11 @@ impl Lanes {
         let mut call = self.scripts.gauge.on(&root);
         call.arg(now).arg(of.session.as_str());
         let reply: Vec<Value> = self.run(&call).await?;
-        read(now, limits, &reply).ok_or_else(|| unexpected("gauge.lua"))
+        read(limits, &reply).ok_or_else(|| unexpected("gauge.lua"))
     }
 }
 
-fn read(now: Millis, limits: Limits, reply: &[Value]) -> Option<Gauge> {
+fn read(limits: Limits, reply: &[Value]) -> Option<Gauge> {
     let number = |index: usize| -> Option<u64> {
         let value = reply.get(index)?;
         let text: String = redis::from_redis_value_ref(value).ok()?;
@@ -65,6 +65,7 @@ fn read(now: Millis, limits: Limits, reply: &[Value]) -> Option<Gauge> {
         let at = Millis::try_from(number(index)?).ok()?;
         Some((at > 0).then_some(at))
     };
+    let now = moment(10)??;
     let spent = |index: usize, window_micros: u64, limit: u32| -> Option<Option<u64>> {
         let arrival = number(index)?;
         Some((limit > 0).then(|| {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Epoch, LaneError, Lanes, SessionRef, Stale};
+use super::{Epoch, LaneError, Lanes, SessionRef, Stale, request_token};
 use crate::clock::Millis;
 use crate::redis::keys::{PARTITION, key};
 use crate::redis::{RedisFailure, unexpected};
@@ -70,7 +70,7 @@ impl Lanes {
         Ok(self.hold(now, from, None, desired_change).await? == "paused")
     }
 
-    /// Lets a lane rest by its owner's doing, until a moment (0 = go on).
+    /// Lets a lane rest by its owner's doing, until a moment. A rest that lasts longer stays.
     ///
     /// # Errors
     /// [`LaneError::Stale`] when the session has a new owner.
@@ -107,7 +107,8 @@ impl Lanes {
                 Scope::NewChats => "new_chats",
             })
             .arg(until)
-            .arg(reason);
+            .arg(reason)
+            .arg(request_token());
         let reply: Vec<String> = self.run_durably(&call).await?;
         reply
             .into_iter()
@@ -115,7 +116,7 @@ impl Lanes {
             .ok_or_else(|| unexpected("pause.lua"))
     }
 
-    /// How a lane stands at this moment.
+    /// How a lane stands at this moment, by the caller's clock.
     ///
     /// # Errors
     /// When Redis does not answer.

@@ -1,9 +1,10 @@
 //! What changes a send besides its owner's turns: receipts, cancelling, retrying, time.
 
-use super::{Epoch, LaneError, Lanes, SessionRef, Stale};
+use super::{Epoch, IdempotencyKey, LaneError, Lanes, SessionRef, Stale, request_token};
 use crate::clock::Millis;
-use crate::domain::{OutboxId, SendFailure, SendStatus};
+use crate::domain::{OrganizationId, OutboxId, SendFailure, SendStatus};
 use crate::redis::{RedisFailure, unexpected};
+use crate::session::INBOUND_MEMORY_MS;
 
 /// What a recipient reports of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +62,13 @@ pub enum Retried {
     NotFound,
     /// It has not failed; this is its status.
     NotFailed(SendStatus),
+    /// No number is paired with the session.
+    LoggedOut {
+        /// Where the session stands.
+        status: String,
+    },
+    /// Another number is paired with the session than the one that it was accepted for.
+    AccountChanged,
     /// Too many sends wait.
     LaneFull {
         /// How many.
@@ -123,7 +131,7 @@ impl Lanes {
         }
     }
 
-    /// Cancels a send that still waits.
+    /// Cancels a send that still waits. A repeat of the request with this key is answered with it.
     ///
     /// # Errors
     /// When Redis does not answer.
@@ -132,10 +140,17 @@ impl Lanes {
         now: Millis,
         from: &SessionRef,
         id: &OutboxId,
+        key: Option<&IdempotencyKey>,
     ) -> Result<Cancelled, RedisFailure> {
         let root = self.root(&from.organization);
         let mut call = self.scripts.cancel.on(&root);
-        call.arg(now).arg(from.session.as_str()).arg(id.as_str());
+        call.arg(now)
+            .arg(from.session.as_str())
+            .arg(id.as_str())
+            .arg(request_token())
+            .arg(key.map_or("", |key| key.hash.as_str()))
+            .arg(key.map_or("", |key| key.fingerprint.as_str()))
+            .arg(self.retention.idempotency_ms);
         let reply: Vec<String> = self.run_durably(&call).await?;
         let mut reply = reply.into_iter();
         match (reply.next().as_deref(), reply.next()) {
@@ -148,7 +163,8 @@ impl Lanes {
     }
 
     /// Queues a failed send once more, at the end of its chat and under its WhatsApp message id. It
-    /// fails as expired at `expires_at` if it still waits then; at most `max_depth` sends may wait.
+    /// fails as expired after `time_to_live_ms` if it still waits then; at most `max_depth` sends may
+    /// wait.
     ///
     /// # Errors
     /// When Redis does not answer.
@@ -157,13 +173,15 @@ impl Lanes {
         now: Millis,
         from: &SessionRef,
         id: &OutboxId,
-        expires_at: Millis,
+        time_to_live_ms: u64,
         max_depth: u32,
     ) -> Result<Retried, RedisFailure> {
         let root = self.root(&from.organization);
         let mut call = self.scripts.retry.on(&root);
         call.arg(now).arg(from.session.as_str()).arg(id.as_str());
-        call.arg(expires_at).arg(max_depth);
+        call.arg(time_to_live_ms)
+            .arg(max_depth)
+            .arg(request_token());
         let reply: Vec<String> = self.run_durably(&call).await?;
         let mut reply = reply.into_iter();
         let (name, detail) = (reply.next(), reply.next().unwrap_or_default());
@@ -174,6 +192,8 @@ impl Lanes {
                 let status = detail.parse().map_err(|_| unexpected("retry.lua"))?;
                 Ok(Retried::NotFailed(status))
             }
+            Some("logged_out") => Ok(Retried::LoggedOut { status: detail }),
+            Some("account_changed") => Ok(Retried::AccountChanged),
             Some("lane_full") => {
                 let depth = detail.parse().map_err(|_| unexpected("retry.lua"))?;
                 Ok(Retried::LaneFull { depth })
@@ -182,8 +202,24 @@ impl Lanes {
         }
     }
 
-    /// Ends as expired what waited past its time, also in a lane that nobody owns. Returns how
-    /// many entries were looked at, at most `limit`.
+    /// Takes away the events that retention is done with, of an organization that emits none.
+    ///
+    /// # Errors
+    /// When Redis does not answer.
+    pub async fn sweep_events(
+        &self,
+        now: Millis,
+        organization: &OrganizationId,
+    ) -> Result<(), RedisFailure> {
+        let root = self.root(organization);
+        let mut call = self.scripts.sweep_events.on(&root);
+        call.arg(now);
+        self.run(&call).await
+    }
+
+    /// Looks after a lane that nobody may come by any more: ends as expired what waited past its
+    /// time, and takes away what retention is done with. Returns how many entries were looked at;
+    /// at most about twice `limit`.
     ///
     /// # Errors
     /// When Redis does not answer.
@@ -195,7 +231,10 @@ impl Lanes {
     ) -> Result<u64, RedisFailure> {
         let root = self.root(&from.organization);
         let mut call = self.scripts.sweep.on(&root);
-        call.arg(now).arg(from.session.as_str()).arg(limit);
+        call.arg(now)
+            .arg(from.session.as_str())
+            .arg(limit)
+            .arg(INBOUND_MEMORY_MS);
         self.run(&call).await
     }
 
@@ -210,20 +249,51 @@ impl Lanes {
         owner: (&SessionRef, Epoch),
         failure: &SendFailure,
     ) -> Result<u64, LaneError> {
+        self.end_all(now, owner, failure, false).await
+    }
+
+    /// Ends, as failed with `account_changed`, what was accepted for another number than the one
+    /// that is paired with the session now (law 11).
+    ///
+    /// # Errors
+    /// As [`abandon`](Self::abandon).
+    pub async fn end_of_other_accounts(
+        &self,
+        now: Millis,
+        owner: (&SessionRef, Epoch),
+    ) -> Result<u64, LaneError> {
+        let why = "another number is paired than it was accepted for";
+        let failure = SendFailure::new("account_changed", why);
+        self.end_all(now, owner, &failure, true).await
+    }
+
+    async fn end_all(
+        &self,
+        now: Millis,
+        owner: (&SessionRef, Epoch),
+        failure: &SendFailure,
+        of_others: bool,
+    ) -> Result<u64, LaneError> {
         const BATCH: u32 = 200;
         let (from, epoch) = owner;
         let root = self.root(&from.organization);
-        let mut total = 0;
+        let (mut total, mut place) = (0, 0);
         loop {
             let mut call = self.scripts.abandon.on(&root);
             call.arg(now)
                 .arg(from.session.as_str())
                 .arg(json(failure))
                 .arg(BATCH)
-                .arg(epoch.0);
-            match self.run::<i64>(&call).await? {
+                .arg(epoch.0)
+                .arg(u8::from(of_others))
+                .arg(place);
+            let (looked_at, ended): (i64, u64);
+            (looked_at, place, ended) = self.run::<(i64, u64, u64)>(&call).await?;
+            total += ended;
+            match looked_at {
+                -1 => return Err(Stale.into()),
                 0 => return Ok(total),
-                ended => total += u64::try_from(ended).map_err(|_| Stale)?,
+                _ => {}
             }
         }
     }

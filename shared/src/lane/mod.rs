@@ -28,14 +28,17 @@ mod gauge;
 mod hold;
 mod lifecycle;
 mod outbox;
+mod replay;
 mod turn;
+mod waiting;
 
 use crate::domain::{OrganizationId, SessionId};
 use crate::messages::INDEX;
 use crate::redis::{LuaScript, RedisFailure, Store, script};
 
-pub use accept::{EnqueueOutcome, EnqueueRequest, IdempotencyKey, Mode, Replay};
-pub use budget::{Budget, Exceeded, RateState, Share, Window};
+pub use crate::send::Mode;
+pub use accept::{EnqueueOutcome, EnqueueRequest, IdempotencyKey, Replay};
+pub use budget::{Budget, Exceeded, RateState, Window};
 pub use claim::{Claim, ClaimedSend, CrashPolicy, Recovered};
 pub use gauge::Gauge;
 pub use hold::{Hold, Scope};
@@ -43,6 +46,7 @@ pub use lifecycle::{Cancelled, Receipt, ReceiptStatus, Retried};
 pub(crate) use outbox::read_history;
 pub use outbox::{OutboxEntry, OutboxFilter, StatusChange};
 pub use turn::{Attempt, Settled, Settlement, Turn};
+pub use waiting::{WaitReason, WaitingFor};
 
 /// A fencing token: how often the session has changed hands. It only grows (law 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -108,7 +112,9 @@ pub struct Lanes {
 struct Scripts {
     accept: LuaScript,
     accept_all: LuaScript,
+    replay: LuaScript,
     gauge: LuaScript,
+    waiting: LuaScript,
     turn: LuaScript,
     recover: LuaScript,
     receipt: LuaScript,
@@ -117,38 +123,55 @@ struct Scripts {
     retry: LuaScript,
     pause: LuaScript,
     sweep: LuaScript,
+    sweep_events: LuaScript,
     abandon: LuaScript,
+}
+
+/// What tells one request from another, so that a client library may repeat it.
+fn request_token() -> String {
+    format!("{:032x}", rand::random::<u128>())
 }
 
 impl Lanes {
     /// The lanes behind `store`.
     #[must_use]
     pub fn new(store: Store, retention: Retention) -> Self {
-        let settings = crate::redis::settings(&store.keys, &retention);
-        let make = |source: &str| {
-            LuaScript::partition(&[&settings, include_str!("lua/entry.lua"), source])
+        let settings = crate::redis::settings(&store, &retention);
+        let make = |parts: &[&str]| {
+            let shared = [
+                settings.as_str(),
+                include_str!("lua/lane.lua"),
+                include_str!("lua/entry.lua"),
+                include_str!("lua/place.lua"),
+            ];
+            LuaScript::partition(&[&shared[..], parts].concat())
         };
-        let indexed = |source: &str| make(&[INDEX, source].join("\n"));
-        let accept_all = [
-            "local function accept(ARGV)",
-            include_str!("lua/accept.lua"),
-            "end",
-            include_str!("lua/accept_all.lua"),
-        ]
-        .join("\n");
+        let used_key = include_str!("lua/used_key.lua");
+        let trim = include_str!("lua/trim.lua");
+        let accept = include_str!("lua/accept.lua");
+        let each = format!("local function accept(ARGV)\n{accept}\nend");
         let scripts = Scripts {
-            accept: indexed(include_str!("lua/accept.lua")),
-            accept_all: indexed(&accept_all),
-            gauge: make(include_str!("lua/gauge.lua")),
-            turn: indexed(include_str!("lua/turn.lua")),
-            recover: make(include_str!("lua/recover.lua")),
-            receipt: indexed(include_str!("lua/receipt.lua")),
-            survived: make(include_str!("lua/survived.lua")),
-            retry: make(include_str!("lua/retry.lua")),
-            cancel: make(include_str!("lua/cancel.lua")),
-            pause: make(include_str!("lua/pause.lua")),
-            sweep: make(include_str!("lua/sweep.lua")),
-            abandon: make(include_str!("lua/abandon.lua")),
+            accept: make(&[INDEX, used_key, trim, accept]),
+            accept_all: make(&[
+                INDEX,
+                used_key,
+                trim,
+                &each,
+                include_str!("lua/accept_all.lua"),
+            ]),
+            replay: make(&[used_key, include_str!("lua/replay.lua")]),
+            gauge: make(&[include_str!("lua/gauge.lua")]),
+            waiting: make(&[include_str!("lua/waiting.lua")]),
+            turn: make(&[INDEX, include_str!("lua/turn.lua")]),
+            recover: make(&[include_str!("lua/recover.lua")]),
+            receipt: make(&[INDEX, include_str!("lua/receipt.lua")]),
+            survived: make(&[include_str!("lua/survived.lua")]),
+            retry: make(&[include_str!("lua/retry.lua")]),
+            cancel: make(&[include_str!("lua/cancel.lua")]),
+            pause: make(&[include_str!("lua/pause.lua")]),
+            sweep: make(&[trim, include_str!("lua/sweep.lua")]),
+            sweep_events: LuaScript::partition(&[&settings, include_str!("lua/sweep_events.lua")]),
+            abandon: make(&[include_str!("lua/abandon.lua")]),
         };
         Self {
             store,

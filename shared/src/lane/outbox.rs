@@ -5,15 +5,19 @@ use std::collections::HashMap;
 use redis::AsyncCommands;
 use serde::Serialize;
 
-use super::{Lanes, Mode, SessionRef};
+use super::{Lanes, Mode, SessionRef, WaitingFor};
 use crate::clock::Millis;
 use crate::domain::{OutboxId, SendFailure, SendStatus, SessionId};
 use crate::redis::RedisFailure;
 use crate::redis::keys::{PARTITION, key};
+use crate::send::SendRecord;
 
-/// Most index entries one call of [`Lanes::list`] looks at, so that a filter that matches little
-/// costs a bounded time.
-const MOST_LOOKED_AT: usize = 2_000;
+/// How many entries one call of [`Lanes::list`] with a filter looks at: whatever matches, a page costs
+/// no more than this.
+const LOOKED_AT: usize = 250;
+
+/// What a list shows of an entry's hash.
+const SHOWN: [&str; 6] = ["record", "hist", "expiry", "attempts", "error", "fix"];
 
 /// An entry of the outbox as the contract shows it.
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
@@ -47,6 +51,9 @@ pub struct OutboxEntry {
     pub history: Vec<StatusChange>,
     /// The id of the request that was accepted.
     pub request_id: String,
+    /// Why it waits; only where one entry is asked for, and it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting_for: Option<WaitingFor>,
     /// Not before this moment, if it was scheduled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub send_at: Option<Millis>,
@@ -100,8 +107,10 @@ impl Lanes {
         Ok(entry(id, &fields).filter(|entry| entry.session == from.session))
     }
 
-    /// The newest entries first, with the cursor of the next page (empty on the last one). A page
-    /// may be short, even empty, before the last one when the filter matches little.
+    /// The newest entries first, those of one moment by their numbers, with the cursor of the next
+    /// page (empty on the last one); failed ones alone by the time of their failure. A page may be
+    /// short, even empty, before the last one when the filter matches little: a call looks at a
+    /// bounded number of entries.
     ///
     /// # Errors
     /// When Redis does not answer.
@@ -111,52 +120,67 @@ impl Lanes {
         filter: &OutboxFilter,
     ) -> Result<(Vec<OutboxEntry>, String), RedisFailure> {
         let root = self.root(&from.organization);
-        let index = key(PARTITION, &root, "outbox_index", &[from.session.as_str()]);
+        // Dead letters have an index of their own.
+        let failed = filter.status == Some(SendStatus::Failed);
+        let index = if failed { "dead" } else { "outbox_index" };
+        let index = key(PARTITION, &root, index, &[from.session.as_str()]);
+        let narrow = filter.chat.is_some() || filter.status.is_some();
+        let most = if narrow { LOOKED_AT } else { filter.limit };
         let mut connection = self.store.connection.clone();
+        let last = parse_cursor(&filter.cursor);
+        let page = page_after(
+            &mut connection,
+            &index,
+            last.as_ref(),
+            most.max(filter.limit),
+        )
+        .await?;
+        if page.is_empty() {
+            return Ok((Vec::new(), String::new()));
+        }
+        let mut reads = redis::pipe();
+        for (member, _) in &page {
+            let id = id_of(member).unwrap_or_default();
+            reads.hmget(key(PARTITION, &root, "outbox", &[id]), &SHOWN[..]);
+        }
+        let records: Vec<Vec<Option<String>>> = reads.query_async(&mut connection).await?;
+        let full = page.len() >= most.max(filter.limit);
         let mut found: Vec<OutboxEntry> = Vec::new();
-        // The cursor is `score:member` of the last entry looked at.
-        let mut last = parse_cursor(&filter.cursor);
-        let mut looked_at = 0;
-        loop {
-            let page = page_after(&mut connection, &index, last.as_ref(), filter.limit).await?;
-            let full = page.len() == filter.limit;
-            let mut reads = redis::pipe();
-            for (member, _) in &page {
-                let id = member.split(':').next().unwrap_or_default();
-                reads.hgetall(key(PARTITION, &root, "outbox", &[id]));
+        let mut looked_at = None;
+        for ((member, score), values) in page.into_iter().zip(records) {
+            if found.len() == filter.limit {
+                return Ok((found, cursor(looked_at.as_ref())));
             }
-            let records: Vec<HashMap<String, String>> = if page.is_empty() {
-                Vec::new()
-            } else {
-                reads.query_async(&mut connection).await?
+            let id = id_of(&member).and_then(|id| id.parse().ok());
+            looked_at = Some((score, member));
+            let fields = SHOWN.iter().zip(values);
+            let fields = fields
+                .filter_map(|(name, value)| Some(((*name).to_owned(), value?)))
+                .collect();
+            let Some(entry) = id.and_then(|id| entry(&id, &fields)) else {
+                continue;
             };
-            for ((member, score), fields) in page.into_iter().zip(records) {
-                looked_at += 1;
-                let id = member.split(':').next().unwrap_or_default().parse().ok();
-                last = Some((score, member));
-                let Some(entry) = id.and_then(|id| entry(&id, &fields)) else {
-                    continue;
-                };
-                let wanted = filter.status.is_none_or(|status| status == entry.status)
-                    && filter
-                        .chat
-                        .as_ref()
-                        .is_none_or(|chat| *chat == entry.chat_jid);
-                if wanted {
-                    found.push(entry);
-                    if found.len() == filter.limit {
-                        return Ok((found, cursor(last.as_ref())));
-                    }
-                }
-            }
-            if !full {
-                return Ok((found, String::new()));
-            }
-            if looked_at >= MOST_LOOKED_AT {
-                return Ok((found, cursor(last.as_ref())));
+            let wanted = filter.status.is_none_or(|status| status == entry.status)
+                && filter
+                    .chat
+                    .as_ref()
+                    .is_none_or(|chat| *chat == entry.chat_jid);
+            if wanted {
+                found.push(entry);
             }
         }
+        let next = if full {
+            cursor(looked_at.as_ref())
+        } else {
+            String::new()
+        };
+        Ok((found, next))
     }
+}
+
+/// The outbox id in a member of an index.
+fn id_of(member: &str) -> Option<&str> {
+    member.split(':').find(|part| part.starts_with("out_"))
 }
 
 pub(super) type Position = (Millis, String);
@@ -187,7 +211,7 @@ impl OutboxFilter {
 }
 
 /// Up to `limit` index entries older than `last`, newest first. Entries of one millisecond are in
-/// the order of their ids.
+/// the order of their members, which begin with their numbers.
 pub(super) async fn page_after(
     connection: &mut crate::redis::Connection,
     index: &str,
@@ -207,11 +231,15 @@ pub(super) async fn page_after(
             .await?;
         return Ok(page);
     }
-    // The entry the cursor names was taken by retention: so was all that is older.
-    let older = connection
+    // What the cursor names is no longer there: others of its moment may still follow it.
+    let (ties, older): (Vec<String>, Vec<(String, Millis)>) = redis::pipe()
+        .zrevrangebyscore_limit(index, score, score, 0, limit as isize)
         .zrevrangebyscore_limit_withscores(index, format!("({score}"), "-inf", 0, limit as isize)
+        .query_async(connection)
         .await?;
-    Ok(older)
+    let ties = ties.into_iter().filter(|tie| tie < member);
+    let page = ties.map(|tie| (tie, *score)).chain(older);
+    Ok(page.take(limit).collect())
 }
 
 /// Reads the statuses of an entry and their times.
@@ -230,7 +258,48 @@ pub(crate) fn read_history(hist: &str) -> Vec<StatusChange> {
 /// Reads an entry's hash, whose fields `lua/entry.lua` lists.
 pub(super) fn entry(id: &OutboxId, fields: &HashMap<String, String>) -> Option<OutboxEntry> {
     let text = |name: &str| fields.get(name).map(String::as_str).unwrap_or_default();
-    let fixed: Vec<&str> = text("fix").splitn(11, ' ').collect();
+    let (record, expiry) = match fields.get("fix") {
+        Some(fix) => schema1(fix)?,
+        None => (serde_json::from_str(text("record")).ok()?, text("expiry")),
+    };
+    let SendRecord {
+        session,
+        chat,
+        wa_message_id,
+        mode,
+        kind,
+        request_id,
+        send_at,
+    } = record;
+    let history = read_history(text("hist"));
+    let last = *history.last()?;
+    let again = |steps: &&[StatusChange]| {
+        steps[0].status == SendStatus::Failed && steps[1].status == SendStatus::Queued
+    };
+    Some(OutboxEntry {
+        outbox_id: id.clone(),
+        session,
+        wa_message_id,
+        chat_jid: chat.to_string(),
+        kind,
+        mode,
+        status: last.status,
+        tries: history.windows(2).filter(again).count() + 1,
+        attempts: text("attempts").parse().unwrap_or(0),
+        error: serde_json::from_str(text("error")).ok(),
+        request_id,
+        waiting_for: None,
+        send_at,
+        expires_at: expiry.parse().ok()?,
+        created_at: history.first()?.timestamp,
+        updated_at: last.timestamp,
+        history,
+    })
+}
+
+/// The record of an entry that schema 1 kept, and when it expires.
+fn schema1(fix: &str) -> Option<(SendRecord, &str)> {
+    let fixed: Vec<&str> = fix.splitn(11, ' ').collect();
     let [
         _seq,
         _urgent,
@@ -239,7 +308,7 @@ pub(super) fn entry(id: &OutboxId, fields: &HashMap<String, String>) -> Option<O
         wa,
         mode,
         kind,
-        created,
+        _created,
         expires,
         send_at,
         request,
@@ -247,31 +316,18 @@ pub(super) fn entry(id: &OutboxId, fields: &HashMap<String, String>) -> Option<O
     else {
         return None;
     };
-    let history = read_history(text("hist"));
-    let (last, before) = history.split_last()?;
-    let last = *last;
-    let failed = |step: &&StatusChange| step.status == SendStatus::Failed;
-    let tries = before.iter().filter(failed).count() + 1;
-    Some(OutboxEntry {
-        outbox_id: id.clone(),
+    let record = SendRecord {
         session: session.parse().ok()?,
+        chat: chat.parse().ok()?,
         wa_message_id: wa.to_owned(),
-        chat_jid: chat.to_owned(),
-        kind: kind.to_owned(),
         mode: if mode == "sync" {
             Mode::Sync
         } else {
             Mode::Async
         },
-        status: last.status,
-        tries,
-        attempts: text("attempts").parse().unwrap_or(0),
-        error: serde_json::from_str(text("error")).ok(),
-        history,
+        kind: kind.to_owned(),
         request_id: request.to_owned(),
         send_at: send_at.parse().ok().filter(|at| *at > 0),
-        expires_at: expires.parse().ok()?,
-        created_at: created.parse().ok()?,
-        updated_at: last.timestamp,
-    })
+    };
+    Some((record, expires))
 }

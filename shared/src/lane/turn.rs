@@ -4,7 +4,7 @@ use redis::Value;
 
 use super::claim::{self, Claim, ClaimedSend};
 use super::lifecycle::json;
-use super::{Epoch, LaneError, Lanes, SessionRef, Stale};
+use super::{Epoch, LaneError, Lanes, RateState, SessionRef, Stale};
 use crate::clock::Millis;
 use crate::domain::{OutboxId, SendFailure};
 use crate::redis::unexpected;
@@ -14,11 +14,18 @@ use crate::redis::unexpected;
 pub enum Attempt {
     /// WhatsApp's server acknowledged it at this time.
     Sent(Millis),
-    /// It failed for now; the next attempt is due at this time, unless too many were made.
+    /// WhatsApp could not take it for now, or it did not get so far; the next attempt is due at this
+    /// time, unless too many were made.
     Retry(Millis, SendFailure),
+    /// Nobody answered: it may have arrived. The next attempt is due at this time, unless too many
+    /// were made.
+    Silent(Millis, SendFailure),
     /// It was not attempted (no connection, a pause, a shutdown): it keeps its place and is not
     /// counted.
     Release,
+    /// The connection was lost before the answer: it may have arrived. It keeps its place and is not
+    /// counted.
+    Cut,
     /// It failed for good.
     Dead(SendFailure),
 }
@@ -60,6 +67,12 @@ pub struct Turn {
     pub next_due: Option<Millis>,
     /// The lane is paused until this moment; nothing was claimed.
     pub paused_until: Option<Millis>,
+    /// Redis' time at the turn.
+    pub now: Millis,
+    /// What is spent of the budget after it.
+    pub rate: RateState,
+    /// The budget allows no further claim before so many milliseconds have passed.
+    pub throttled_ms: u64,
 }
 
 impl Lanes {
@@ -87,14 +100,13 @@ impl Lanes {
             .arg(epoch.0)
             .arg(claim.map_or(-1, |claim| i64::from(claim.most)))
             .arg(max_attempts);
-        for share in claim.map_or_else(Default::default, |claim| claim.shares) {
-            call.arg(share.base).arg(share.each);
-        }
         for Settlement { id, attempt } in settlements {
             let (outcome, at, failure) = match attempt {
                 Attempt::Sent(at) => ("sent", *at, None),
                 Attempt::Retry(at, failure) => ("retry", *at, Some(failure)),
+                Attempt::Silent(at, failure) => ("silent", *at, Some(failure)),
                 Attempt::Release => ("release", now, None),
+                Attempt::Cut => ("cut", now, None),
                 Attempt::Dead(failure) => ("dead", now, Some(failure)),
             };
             call.arg(id.as_str()).arg(outcome).arg(at);
@@ -124,10 +136,27 @@ impl Lanes {
 }
 
 fn parse(from: &SessionRef, reply: Vec<Value>) -> Option<Turn> {
-    let [_, settled, sends, more, in_flight, due, paused] = <[Value; 7]>::try_from(reply).ok()?;
+    let reply = <[Value; 11]>::try_from(reply).ok()?;
+    let [
+        _,
+        settled,
+        sends,
+        more,
+        in_flight,
+        due,
+        paused,
+        now,
+        minute,
+        hour,
+        throttled,
+    ] = reply;
     let moment = |value: Value| -> Option<Option<Millis>> {
         let text: String = redis::from_redis_value(value).ok()?;
         Some(text.parse().ok().filter(|at| *at > 0))
+    };
+    let number = |value: Value| -> Option<u64> {
+        let text: String = redis::from_redis_value(value).ok()?;
+        text.parse().ok()
     };
     let settled: Vec<String> = redis::from_redis_value(settled).ok()?;
     let sends: Vec<Value> = redis::from_redis_value(sends).ok()?;
@@ -149,5 +178,11 @@ fn parse(from: &SessionRef, reply: Vec<Value>) -> Option<Turn> {
         in_flight: redis::from_redis_value(in_flight).ok()?,
         next_due: moment(due)?,
         paused_until: moment(paused)?,
+        now: moment(now)??,
+        rate: RateState {
+            minute: number(minute)?,
+            hour: number(hour)?,
+        },
+        throttled_ms: number(throttled)?,
     })
 }

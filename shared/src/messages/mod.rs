@@ -8,7 +8,7 @@
 use redis::Value;
 
 use crate::clock::Millis;
-use crate::domain::{Jid, KnownMessage, SendStatus};
+use crate::domain::{Jid, KnownMessage, OutboxId, SendStatus};
 use crate::lane::{IdempotencyKey, Retention, SessionRef, StatusChange, read_history};
 use crate::redis::{LuaScript, RedisFailure, Store, script, settings, unexpected};
 
@@ -44,6 +44,8 @@ pub enum Located {
     KeyKnown,
     /// The session has not sent or seen such a message, or it was too long ago.
     Unknown,
+    /// It is of a number that was paired with the session before.
+    OfFormerAccount,
     /// This is it.
     Found(Box<Found>),
 }
@@ -55,6 +57,10 @@ pub struct Found {
     pub message: KnownMessage,
     /// The statuses of our send, in order; empty where it is not ours, or too long ago.
     pub history: Vec<StatusChange>,
+    /// Its id, likewise.
+    pub outbox_id: Option<OutboxId>,
+    /// Whether our send may have arrived although it failed.
+    pub unsure: bool,
     /// All that is kept of its content.
     pub content: Option<Whole>,
     /// The session's own addresses: by number and by LID.
@@ -90,7 +96,25 @@ impl Found {
     #[must_use]
     pub fn came_to_nothing(&self) -> bool {
         let last = self.history.last().map(|change| change.status);
-        matches!(last, Some(SendStatus::Failed | SendStatus::Cancelled))
+        match last {
+            Some(SendStatus::Failed) => !self.unsure,
+            Some(SendStatus::Cancelled) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether our send waits here and was never attempted.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        let last = self.history.last().map(|change| change.status);
+        matches!(last, Some(SendStatus::Scheduled | SendStatus::Queued))
+    }
+
+    /// Whether our send was cancelled.
+    #[must_use]
+    pub fn was_cancelled(&self) -> bool {
+        let last = self.history.last().map(|change| change.status);
+        last == Some(SendStatus::Cancelled)
     }
 }
 
@@ -98,7 +122,7 @@ impl Messages {
     /// The indexes behind `store`.
     #[must_use]
     pub fn new(store: Store, retention: &Retention) -> Self {
-        let settings = settings(&store.keys, retention);
+        let settings = settings(&store, retention);
         let source = include_str!("lua/locate.lua");
         Self {
             locate: LuaScript::partition(&[&settings, INDEX, source]).into(),
@@ -134,16 +158,19 @@ fn parse(reply: &[Value]) -> Option<Located> {
         "session_not_found" => Located::SessionNotFound,
         "key_known" => Located::KeyKnown,
         "unknown" => Located::Unknown,
+        "formers" => Located::OfFormerAccount,
         "found" => {
             let message: KnownMessage = serde_json::from_str(&text(1)?).ok()?;
-            let content = text(3).filter(|content| !content.is_empty());
+            let content = text(5).filter(|content| !content.is_empty());
             let content = content.map(match message.event {
                 None => Whole::Sent,
                 Some(_) => Whole::Emitted,
             });
-            let own = [text(4), text(5)].map(|jid| jid.filter(|jid| !jid.is_empty()));
+            let own = [text(6), text(7)].map(|jid| jid.filter(|jid| !jid.is_empty()));
             Located::Found(Box::new(Found {
                 history: read_history(&text(2)?),
+                outbox_id: text(3)?.parse().ok(),
+                unsure: text(4)? == "1",
                 message,
                 content,
                 own,

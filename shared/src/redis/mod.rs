@@ -22,6 +22,7 @@ pub struct Store {
     pub connection: Connection,
     /// Makes keys under the installation's prefix.
     pub keys: Keys,
+    callers_clock: bool,
 }
 
 impl Store {
@@ -34,7 +35,23 @@ impl Store {
         Ok(Self {
             connection,
             keys: Keys::new(config.prefix.as_str()),
+            callers_clock: false,
         })
+    }
+
+    /// The same store for a simulated clock: scripts made from it take the time that they are handed,
+    /// in the place of Redis' own. For tests of rules about time.
+    #[must_use]
+    pub fn at_the_callers_time(mut self) -> Self {
+        self.callers_clock = true;
+        self
+    }
+
+    /// What a script that decides by time begins with: `clock(given)`.
+    #[must_use]
+    pub fn clock(&self) -> String {
+        let source = include_str!("lua/clock.lua");
+        format!("local CALLERS_CLOCK = {}\n{source}", self.callers_clock)
     }
 
     /// Whether Redis answers at present.
@@ -52,19 +69,20 @@ impl Store {
 /// How many pages a session's message index has, see `messages/lua/index.lua`.
 const MESSAGE_PAGES: u32 = 32;
 
-/// What the scripts of a partition begin with: the prefix for channel names, retentions, and the
-/// fence (`owns(session, epoch)`).
+/// What the scripts of a partition begin with: the prefix for channel names, retentions, the clock
+/// (`clock(given)`) and the fence (`owns(session, epoch)`).
 #[must_use]
-pub fn settings(keys: &Keys, retention: &crate::lane::Retention) -> String {
+pub fn settings(store: &Store, retention: &crate::lane::Retention) -> String {
     format!(
         "local PREFIX = '{}'\nlocal EVENT_RETENTION = {}\nlocal OUTBOX_RETENTION = {}\n\
-         local MESSAGE_RETENTION = {}\nlocal MESSAGE_PAGES = {}\nlocal MESSAGE_PAGE = {}\n{}",
-        keys.prefix(),
+         local MESSAGE_RETENTION = {}\nlocal MESSAGE_PAGES = {}\nlocal MESSAGE_PAGE = {}\n{}\n{}",
+        store.keys.prefix(),
         retention.events_ms,
         retention.outbox_ms,
         retention.messages_ms,
         MESSAGE_PAGES,
         retention.messages.div_ceil(MESSAGE_PAGES),
+        store.clock(),
         include_str!("lua/fence.lua"),
     )
 }

@@ -12,6 +12,8 @@ use std::sync::Arc;
 use redis::{AsyncCommands, Value};
 use serde::Serialize;
 
+use tokio::time::Instant;
+
 use crate::clock::{Millis, SystemClock};
 use crate::domain::{OrganizationId, SessionId, WorkerId};
 use crate::lane::SessionRef;
@@ -70,9 +72,11 @@ impl Registry {
     /// The registry behind `store`.
     #[must_use]
     pub fn new(store: Store) -> Self {
+        let clock = store.clock();
+        let make = |source| LuaScript::global(&[&clock, source]);
         let scripts = Scripts {
-            heartbeat: LuaScript::global(&[include_str!("lua/heartbeat.lua")]),
-            evict: LuaScript::global(&[include_str!("lua/evict.lua")]),
+            heartbeat: make(include_str!("lua/heartbeat.lua")),
+            evict: make(include_str!("lua/evict.lua")),
         };
         Self {
             store,
@@ -284,20 +288,17 @@ impl Registry {
         Ok(id.and_then(|id| id.parse().ok()))
     }
 
-    /// Sets `clock` by Redis' own, so that all processes agree on deadlines.
+    /// Sets `clock` by Redis' own, so that all processes know when something is due.
     ///
     /// # Errors
     /// When Redis does not answer.
     pub async fn follow_clock(&self, clock: &SystemClock) -> Result<(), RedisFailure> {
-        let asked = SystemClock::local();
+        let asked = Instant::now();
         let (seconds, micros): (i64, i64) = redis::cmd("TIME")
             .query_async(&mut self.store.connection.clone())
             .await?;
-        let answered = SystemClock::local();
-        clock.follow(
-            seconds * 1_000 + micros / 1_000,
-            asked + (answered - asked) / 2,
-        );
+        let middle = asked + asked.elapsed() / 2;
+        clock.follow(seconds * 1_000 + micros / 1_000, middle);
         Ok(())
     }
 }

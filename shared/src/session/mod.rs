@@ -22,6 +22,7 @@ use crate::messages::INDEX;
 use crate::redis::{LuaScript, RedisFailure, Store, script, settings};
 
 pub use directory::{NewSession, SessionPatch};
+pub(crate) use ownership::INBOUND_MEMORY_MS;
 pub use ownership::{Acquired, InboundEvent, Report, ReportedEvent};
 pub use record::{Desired, QrCode, SessionRecord};
 
@@ -73,7 +74,7 @@ impl Sessions {
     /// The sessions behind `store`.
     #[must_use]
     pub fn new(store: Store, retention: &Retention) -> Self {
-        let settings = settings(&store.keys, retention);
+        let settings = settings(&store, retention);
         let make = |source: &str| {
             LuaScript::partition(&[&settings, include_str!("lua/status.lua"), source])
         };

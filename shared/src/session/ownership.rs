@@ -10,7 +10,7 @@ use crate::redis::keys::{GLOBAL, PARTITION, key};
 use crate::redis::{RedisFailure, unexpected};
 
 /// How long a told inbound message is remembered, so that it is not told again.
-const INBOUND_MEMORY_MS: u64 = 7 * 24 * 3_600_000;
+pub(crate) const INBOUND_MEMORY_MS: u64 = 7 * 24 * 3_600_000;
 
 /// What became of the wish to own a session.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use redis::AsyncCommands;
 
-use crate::world::{DAY, START, World, failure, key_of};
+use crate::world::{ACCOUNT, DAY, START, World, failure, key_of};
 
 #[tokio::test]
 async fn an_accepted_send_waits_in_its_lane_and_is_told() {
@@ -197,7 +197,7 @@ async fn the_index_forgets_what_retention_took_and_skips_what_outlives_it() {
     // It waits for longer than the outbox keeps what ended.
     let kept = EnqueueRequest {
         send_at: START + 30 * DAY,
-        expires_at: START + 60 * DAY,
+        expires_at: Some(START + 60 * DAY),
         ..world.send("z")
     };
     let kept = world.accept(kept).await;
@@ -267,6 +267,7 @@ fn the_rate_check_is_governors_own_answer() {
                         .await
                         .unwrap();
                     world.set("status", "working").await;
+                    world.set("waJid", ACCOUNT).await;
                     world.set("epoch", 1).await;
                     let now = world.now();
                     for _ in 0..urgent {

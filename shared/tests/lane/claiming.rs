@@ -112,7 +112,7 @@ async fn scheduled_entries_enter_when_due_in_order_of_their_time() {
 async fn what_waits_past_its_time_expires_and_what_flies_does_not() {
     let world = World::new().await;
     let until = |chat, expires_at| EnqueueRequest {
-        expires_at,
+        expires_at: Some(expires_at),
         ..world.send(chat)
     };
     let flying = world.accept(until("a", START + 1_000)).await;
@@ -169,17 +169,9 @@ async fn an_entry_is_cancelled_wherever_it_waits() {
         .await;
     let urgent = world.accept(world.sync("c")).await;
     for id in [&middle, &head, &scheduled, &urgent] {
-        let cancelled = world
-            .lanes
-            .cancel(world.now(), &world.from, id)
-            .await
-            .unwrap();
+        let cancelled = world.cancel(id).await;
         assert_eq!(cancelled, Cancelled::Done);
-        let again = world
-            .lanes
-            .cancel(world.now(), &world.from, id)
-            .await
-            .unwrap();
+        let again = world.cancel(id).await;
         assert_eq!(again, Cancelled::AlreadyTerminal("cancelled".to_owned()));
     }
     assert_eq!(
@@ -188,21 +180,13 @@ async fn an_entry_is_cancelled_wherever_it_waits() {
     );
     world.advance(1_000);
     world.claims(9, &[&last]).await;
-    let flying = world
-        .lanes
-        .cancel(world.now(), &world.from, &last)
-        .await
-        .unwrap();
+    let flying = world.cancel(&last).await;
     assert_eq!(flying, Cancelled::InFlight);
     // Between two attempts it may be at the recipient.
     world
         .settle(&last, Attempt::Retry(world.now() + 9_000, failure()))
         .await;
-    let delayed = world
-        .lanes
-        .cancel(world.now(), &world.from, &last)
-        .await
-        .unwrap();
+    let delayed = world.cancel(&last).await;
     assert_eq!(delayed, Cancelled::InFlight);
 }
 
@@ -278,15 +262,14 @@ async fn a_stale_owner_changes_nothing() {
     let owner = (&world.from, old);
     let stale = |result: Result<(), LaneError>| assert!(matches!(result, Err(LaneError::Stale(_))));
     let (now, lanes) = (world.now(), &world.lanes);
-    let claim = Claim {
-        most: 5,
-        shares: Default::default(),
-    };
+    let claim = Claim { most: 5 };
     stale(lanes.claim(now, owner, claim).await.map(|_| ()));
     for attempt in [
         Attempt::Sent(now),
         Attempt::Retry(now, failure()),
+        Attempt::Silent(now, failure()),
         Attempt::Release,
+        Attempt::Cut,
         Attempt::Dead(failure()),
     ] {
         let settlement = Settlement {

@@ -16,7 +16,10 @@ async fn a_paused_lane_rests_until_both_pauses_are_over() {
     assert_eq!(turn.paused_until, Some(START + 1_000));
     let pause = lanes.pause(START, &world.from, Some(START + 9_000), "operator");
     assert!(pause.await.unwrap());
-    rest(0).await.unwrap();
+    // A shorter rest does not end a longer one.
+    rest(START + 10).await.unwrap();
+    let hold = lanes.standing(START, &world.from).await.unwrap();
+    assert_eq!(hold.resting_until, Some(START + 1_000));
     assert_eq!(world.turn(9).await.paused_until, Some(START + 9_000));
     assert!(lanes.resume(START, &world.from).await.unwrap());
     world.claims(9, &[&id]).await;

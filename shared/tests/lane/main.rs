@@ -3,11 +3,17 @@
 mod world;
 
 mod accepting;
+mod accounts;
 mod amending;
+mod bounds;
 mod claiming;
+mod clocks;
 mod crashing;
+mod following;
 mod holding;
 mod messages;
 mod model;
 mod owning;
+mod repeating;
+mod schema;
 mod settling;

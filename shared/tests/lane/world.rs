@@ -9,9 +9,9 @@ use gateway_shared::domain::{
     new_message_id,
 };
 use gateway_shared::lane::{
-    Attempt, Budget, Claim, ClaimedSend, CrashPolicy, EnqueueOutcome, EnqueueRequest, Epoch,
-    IdempotencyKey, LaneError, Lanes, Mode, OutboxEntry, Recovered, Retention, SessionRef, Settled,
-    Settlement, Turn,
+    Attempt, Budget, Cancelled, Claim, ClaimedSend, CrashPolicy, EnqueueOutcome, EnqueueRequest,
+    Epoch, IdempotencyKey, LaneError, Lanes, Mode, OutboxEntry, Recovered, Retention, Retried,
+    SessionRef, Settled, Settlement, Turn,
 };
 use gateway_shared::redis::keys::{PARTITION, key};
 use gateway_shared::redis::{RedisConfig, Store};
@@ -20,6 +20,8 @@ use serde_json::Value;
 
 use gateway_tests::process::{Persistence, RedisServer};
 
+/// The number that the session has.
+pub(crate) const ACCOUNT: &str = "15550001111@s.whatsapp.net";
 pub(crate) const DAY: Millis = 86_400_000;
 pub(crate) const START: Millis = 1_763_700_000_000;
 pub(crate) const RETENTION: Retention = Retention {
@@ -68,6 +70,7 @@ impl World {
     pub(crate) async fn limited(limits: Limits) -> Self {
         let server = RedisServer::temporary(Persistence::Unsynced).await.unwrap();
         let store = Store::open(&config(&server)).await.unwrap();
+        let store = store.at_the_callers_time();
         let world = Self {
             lanes: Lanes::new(store.clone(), RETENTION),
             store,
@@ -80,6 +83,7 @@ impl World {
             now: AtomicI64::new(START),
         };
         world.set("status", "working").await;
+        world.set("waJid", ACCOUNT).await;
         world.set("epoch", "1").await;
         world.set("ratePerMin", limits.rate_per_min).await;
         world.set("ratePerHour", limits.rate_per_hour).await;
@@ -99,6 +103,7 @@ impl World {
             ("status", "working".to_owned()),
             ("epoch", "1".to_owned()),
             ("worker", "w".to_owned()),
+            ("waJid", ACCOUNT.to_owned()),
             ("ratePerMin", limits.rate_per_min.to_string()),
             ("ratePerHour", limits.rate_per_hour.to_string()),
         ];
@@ -168,7 +173,8 @@ impl World {
                 context: MessageContext::default(),
             },
             mode: Mode::Async,
-            expires_at: self.now() + DAY,
+            expires_at: None,
+            time_to_live_ms: 86_400_000,
             send_at: 0,
             request_id: "req-1".to_owned(),
             idempotency: None,
@@ -201,8 +207,7 @@ impl World {
 
     /// A claim that no budget limits.
     pub(crate) async fn turn(&self, most: u32) -> Turn {
-        let shares = Default::default();
-        let claim = Claim { most, shares };
+        let claim = Claim { most };
         self.lanes
             .claim(self.now(), self.owner(), claim)
             .await
@@ -226,8 +231,7 @@ impl World {
         let Ok(most) = budget.available(now, want) else {
             return Vec::new();
         };
-        let shares = budget.shares(now);
-        let claim = Claim { most, shares };
+        let claim = Claim { most };
         let turn = self.lanes.claim(now, self.owner(), claim).await.unwrap();
         budget.spend(now, u32::try_from(turn.sends.len()).unwrap());
         turn.sends
@@ -255,6 +259,20 @@ impl World {
             self.settle(id, Attempt::Sent(self.now())).await,
             Settled::Done
         );
+    }
+
+    /// What becomes of a wish to cancel.
+    pub(crate) async fn cancel(&self, id: &OutboxId) -> Cancelled {
+        let cancelled = self.lanes.cancel(self.now(), &self.from, id, None);
+        cancelled.await.unwrap()
+    }
+
+    /// What becomes of a wish to try a failed send once more, for the rest of a day.
+    pub(crate) async fn retry(&self, id: &OutboxId) -> Retried {
+        let retried = self
+            .lanes
+            .retry(self.now(), &self.from, id, 86_400_000, 10_000);
+        retried.await.unwrap()
     }
 
     pub(crate) async fn entry(&self, id: &OutboxId) -> OutboxEntry {
@@ -300,11 +318,23 @@ impl World {
         let names: Vec<String> = connection.keys("*").await.unwrap();
         let mut all = BTreeMap::new();
         for name in names {
-            let dumped: Vec<u8> = redis::cmd("DUMP")
-                .arg(&name)
-                .query_async(&mut connection)
-                .await
-                .unwrap();
+            let kind: String = connection.key_type(&name).await.unwrap();
+            let dumped: Vec<u8> = if kind == "hash" {
+                // A larger one is in no order that would last.
+                let fields: BTreeMap<Vec<u8>, Vec<u8>> = connection.hgetall(&name).await.unwrap();
+                let bytes = |(name, value): (Vec<u8>, Vec<u8>)| [name, value].join(&b'=');
+                fields
+                    .into_iter()
+                    .map(bytes)
+                    .collect::<Vec<_>>()
+                    .join(&b'\n')
+            } else {
+                redis::cmd("DUMP")
+                    .arg(&name)
+                    .query_async(&mut connection)
+                    .await
+                    .unwrap()
+            };
             all.insert(name, dumped);
         }
         all

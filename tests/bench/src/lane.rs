@@ -25,7 +25,7 @@ use gateway_shared::lane::{
     Attempt, ClaimedSend, EnqueueOutcome, EnqueueRequest, Lanes, Mode, SessionRef,
 };
 use gateway_shared::redis::{RedisConfig, Store};
-use gateway_shared::session::{Acquired, NewSession, Sessions};
+use gateway_shared::session::{Acquired, NewSession, Report, Sessions};
 use gateway_tests::process::{Persistence, RedisServer};
 use gateway_worker::engine::{Dispatch, Engine, EngineConfig, LaneHandle, LaneSpec, Verdict};
 use serde::Serialize;
@@ -252,6 +252,11 @@ impl Bench {
             let Acquired::Owned(epoch) = records.acquire(now, &from, &worker, None).await? else {
                 bail!("a session of our own could not be acquired");
             };
+            let paired = Report {
+                fields: vec![("waJid", "15550001111@s.whatsapp.net".to_owned())],
+                ..Report::default()
+            };
+            records.report(now, (&from, epoch), &paired).await?;
             let spec = LaneSpec {
                 from: from.clone(),
                 epoch,
@@ -360,7 +365,8 @@ impl Bench {
                 context: MessageContext::default(),
             },
             mode: Mode::Async,
-            expires_at: now + 3_600_000,
+            expires_at: None,
+            time_to_live_ms: 3_600_000,
             send_at: 0,
             request_id: "bench".to_owned(),
             idempotency: None,

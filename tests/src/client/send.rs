@@ -49,6 +49,19 @@ impl SendRequest {
         self
     }
 
+    /// With `?async=true`, and a `sendAt` so many milliseconds from now.
+    #[must_use]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a caller names a moment by the clock on its wall"
+    )]
+    pub fn in_millis(self, millis: u64) -> Self {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let now = now.map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(u64::MAX));
+        self.asynchronous()
+            .with("sendAt", now.saturating_add(millis))
+    }
+
     /// With an `Idempotency-Key`.
     #[must_use]
     pub fn key(mut self, key: &str) -> Self {

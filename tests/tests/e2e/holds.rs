@@ -158,7 +158,9 @@ async fn a_message_that_workers_die_with_is_given_up_and_can_be_retried() -> Res
                 world.workers[0].kill9_and_restart().await?;
             }
             let failed = events.wait_for_status(&id, "failed").await?;
-            assert_eq!(failed.0["payload"]["error"]["code"], "worker_crashed");
+            let error = &failed.0["payload"]["error"];
+            assert_eq!(error["code"], "outcome_unknown");
+            assert_eq!(error["cause"], "worker_crashed");
 
             let retry = format!("/sessions/{}/outbox/{id}:retry", session.id);
             let entry = api.post(&retry, &json!({})).await?.expect(200)?;

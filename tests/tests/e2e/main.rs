@@ -4,10 +4,13 @@
 //! nothing but what the API, the sandbox's people and the wire's ledger say.
 
 mod access;
+mod accounts;
 mod amendments;
+mod clocks;
 mod compatibility;
 mod crash;
 mod events;
+mod following;
 mod group_events;
 mod group_invites;
 mod group_refusals;

@@ -37,6 +37,12 @@ impl Verdict {
     pub fn released() -> Self {
         Attempt::Release.into()
     }
+
+    /// It was cut short, and may have left: it keeps its place, and the attempt is not counted.
+    #[must_use]
+    pub fn cut() -> Self {
+        Attempt::Cut.into()
+    }
 }
 
 impl From<Attempt> for Verdict {

@@ -103,14 +103,11 @@ async fn make(shared: Arc<Shared>, job: Job) -> (Job, Result<Answer, LaneError>)
             )
             .await
             .map(|()| Answer::Paused(pause.clone())),
-        Call::Turn {
-            settlements,
-            claim,
-            at,
-        } => lanes
-            .turn(*at, owner, shared.config.max_attempts, settlements, *claim)
-            .await
-            .map(Answer::Turn),
+        Call::Turn { settlements, claim } => {
+            let (now, most) = (shared.clock.now(), shared.config.max_attempts);
+            let turn = lanes.turn(now, owner, most, settlements, *claim);
+            turn.await.map(Answer::Turn)
+        }
     };
     (job, answer)
 }

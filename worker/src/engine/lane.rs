@@ -12,7 +12,7 @@ use std::time::Duration;
 use gateway_shared::clock::Millis;
 use gateway_shared::domain::{Limits, OutboxId};
 use gateway_shared::lane::{
-    Budget, Claim, Epoch, Recovered, Scope, SessionRef, Settled, Settlement, Turn,
+    Attempt, Budget, Claim, Epoch, Recovered, Scope, SessionRef, Settled, Settlement, Turn,
 };
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -150,7 +150,7 @@ impl Lane {
         if !self.busy.contains(id) {
             return;
         }
-        if verdict.attempt == gateway_shared::lane::Attempt::Release {
+        if matches!(verdict.attempt, Attempt::Release | Attempt::Cut) {
             self.released_until = self.released_until.max(now + rest);
         }
         if let Some(pause) = verdict.pause {
@@ -200,17 +200,13 @@ impl Lane {
             self.due = 0;
         }
         let mut for_room = false;
-        let mut claim = (!idle && self.due <= now).then(|| Claim {
-            most: 0,
-            shares: Default::default(),
-        });
+        let mut claim = (!idle && self.due <= now).then_some(Claim { most: 0 });
         if !idle && self.may_claim && self.rests_until() <= now && self.open {
             match self.budget.available(now, share.max(1)) {
                 Ok(_) if room == 0 => for_room = true,
                 Ok(most) => {
                     claim = Some(Claim {
                         most: most.min(room),
-                        shares: self.budget.shares(now),
                     });
                 }
                 Err(exceeded) => {
@@ -237,11 +233,7 @@ impl Lane {
         }
         let most = self.verdicts.len().min(MOST_SETTLEMENTS);
         let settlements = self.verdicts.drain(..most).collect();
-        self.call(Call::Turn {
-            settlements,
-            claim,
-            at: now,
-        })
+        self.call(Call::Turn { settlements, claim })
     }
 
     fn call(&mut self, call: Call) -> Step {
@@ -260,14 +252,12 @@ impl Lane {
     /// A turn was taken; `sweep` is the time until a look without a reason.
     pub(super) fn took_turn(&mut self, call: &Call, turn: &Turn, now: Millis, sweep: Millis) {
         self.succeeded();
-        let Call::Turn {
-            settlements,
-            claim,
-            at,
-        } = call
-        else {
+        let Call::Turn { settlements, claim } = call else {
             return;
         };
+        // Redis' moments by this engine's clock, whatever that shows.
+        let moment = |at: Option<Millis>| at.map(|at| now.saturating_add(at - turn.now));
+        let (next_due, paused_until) = (moment(turn.next_due), moment(turn.paused_until));
         for (settlement, settled) in settlements.iter().zip(&turn.settled) {
             self.busy.remove(&settlement.id);
             if *settled == Settled::Dead {
@@ -277,10 +267,13 @@ impl Lane {
         }
         self.busy
             .extend(turn.sends.iter().map(|send| send.id.clone()));
-        if !turn.sends.is_empty() {
-            let claims = u32::try_from(turn.sends.len()).unwrap_or(u32::MAX);
-            self.budget.spend(*at, claims);
-        }
+        // The turn counts, by Redis' time; governor only knows from it when to ask again.
+        self.budget = Budget::new(self.limits, turn.rate);
+        let throttled = Millis::try_from(turn.throttled_ms).unwrap_or(Millis::MAX);
+        self.throttled_until = match throttled {
+            0 => 0,
+            wait => now.saturating_add(wait),
+        };
         // A settlement may have made a chat ready that an earlier claim could not see.
         self.may_claim = turn.more || self.woken;
         if turn.in_flight > u64::try_from(self.busy.len()).unwrap_or(u64::MAX) {
@@ -290,15 +283,15 @@ impl Lane {
             self.due = if self.woken {
                 0
             } else {
-                turn.next_due.unwrap_or(Millis::MAX)
+                next_due.unwrap_or(Millis::MAX)
             };
             if !self.pause_is_pending() && !self.woken {
-                self.paused_until = turn.paused_until.unwrap_or(0);
+                self.paused_until = paused_until.unwrap_or(0);
             }
             self.sweep_at = now.saturating_add(sweep);
         } else {
             // What was put back may fall due before anything the lane knows of.
-            self.due = self.due.min(turn.next_due.unwrap_or(Millis::MAX));
+            self.due = self.due.min(next_due.unwrap_or(Millis::MAX));
         }
     }
 

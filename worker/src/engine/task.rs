@@ -140,7 +140,7 @@ impl Persistence for LanePersistence {
                         .retry
                         .due(self.shared.clock.now(), attempt);
                     let failure = SendFailure::new("attempt_failed", "the attempt did not end");
-                    Attempt::Retry(due, failure).into()
+                    Attempt::Silent(due, failure).into()
                 })
             });
         }
@@ -262,7 +262,7 @@ impl Service<Task<Arrival>> for Handler {
         let attempt = async move {
             halt.run_until_cancelled(dispatch.dispatch(send))
                 .await
-                .unwrap_or_else(Verdict::released)
+                .unwrap_or_else(Verdict::cut)
         };
         let mut running = AbortOnDrop(tokio::spawn(attempt.in_current_span()));
         async move {
@@ -271,7 +271,7 @@ impl Service<Task<Arrival>> for Handler {
                 // For the layer that catches panics.
                 Err(error) => match error.try_into_panic() {
                     Ok(panic) => std::panic::resume_unwind(panic),
-                    Err(_) => Ok(Verdict::released()),
+                    Err(_) => Ok(Verdict::cut()),
                 },
             }
         }

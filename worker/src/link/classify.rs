@@ -130,13 +130,16 @@ impl SendPolicy {
             }
             // Law 5: a lost connection costs no attempt. The id is pinned, so should the message
             // have arrived all the same, its repeat is the same message.
-            SendOutcome::Unacked(Silence::LinkLost)
-            | SendOutcome::NotSent(NotSent::NotConnected) => go_on(Attempt::Release),
+            SendOutcome::Unacked(Silence::LinkLost) => go_on(Attempt::Cut),
+            SendOutcome::NotSent(NotSent::NotConnected) => go_on(Attempt::Release),
             SendOutcome::Unacked(Silence::Timeout) => {
-                go_on(self.retry(moment, "WhatsApp did not acknowledge the message", None))
+                let (due, failure) =
+                    self.again(moment, "WhatsApp did not acknowledge the message", None);
+                go_on(Attempt::Silent(due, failure))
             }
             SendOutcome::NotSent(NotSent::Failed(_)) => {
-                go_on(self.retry(moment, "the message could not be prepared", None))
+                let (due, failure) = self.again(moment, "the message could not be prepared", None);
+                go_on(Attempt::Retry(due, failure))
             }
             SendOutcome::NotSent(NotSent::Invalid(problem)) => go_on(Attempt::Dead(
                 SendFailure::new("invalid_message", problem.clone()),
@@ -150,10 +153,14 @@ impl SendPolicy {
                 attempt: Attempt::Dead(SendFailure::refused(code)),
                 lane: LaneEffect::GoOn,
             },
-            Refusal::Transient => Verdict {
-                attempt: self.retry(moment, "WhatsApp could not take the message", Some(code)),
-                lane: LaneEffect::GoOn,
-            },
+            Refusal::Transient => {
+                let problem = "WhatsApp could not take the message";
+                let (due, failure) = self.again(moment, problem, Some(code));
+                Verdict {
+                    attempt: Attempt::Retry(due, failure),
+                    lane: LaneEffect::GoOn,
+                }
+            }
             Refusal::Overlimit => {
                 let rest = wait.map_or(Millis::from(self.overlimit_ms), |seconds| {
                     Millis::from(seconds) * 1_000
@@ -176,15 +183,15 @@ impl SendPolicy {
         }
     }
 
-    /// The failure is what the sender sees if this was the last attempt.
-    fn retry(&self, moment: Moment, problem: &str, wa_code: Option<u16>) -> Attempt {
+    /// When the next attempt is due, and what the sender sees if there is none.
+    fn again(&self, moment: Moment, problem: &str, wa_code: Option<u16>) -> (Millis, SendFailure) {
         let wait = self.backoff.wait(moment.attempt, moment.random);
         let wait = Millis::try_from(wait.as_millis()).unwrap_or(Millis::MAX);
         let failure = SendFailure {
             wa_code,
             ..SendFailure::new("attempts_exhausted", problem)
         };
-        Attempt::Retry(moment.now.saturating_add(wait), failure)
+        (moment.now.saturating_add(wait), failure)
     }
 }
 
@@ -279,25 +286,26 @@ mod tests {
 
     #[test]
     fn a_lost_link_costs_no_attempt() {
-        for outcome in [
-            SendOutcome::Unacked(Silence::LinkLost),
-            SendOutcome::NotSent(NotSent::NotConnected),
+        for (outcome, attempt) in [
+            (SendOutcome::Unacked(Silence::LinkLost), Attempt::Cut),
+            (
+                SendOutcome::NotSent(NotSent::NotConnected),
+                Attempt::Release,
+            ),
         ] {
             // Nothing that is written down: the lane goes on with the next connection.
             let verdict = judge(&outcome);
-            assert_eq!(verdict.attempt, Attempt::Release);
+            assert_eq!(verdict.attempt, attempt);
             assert_eq!(verdict.lane, LaneEffect::GoOn);
         }
     }
 
     #[test]
     fn silence_and_trouble_are_tried_again() {
-        for outcome in [
-            SendOutcome::Unacked(Silence::Timeout),
-            SendOutcome::NotSent(NotSent::Failed("x".into())),
-        ] {
-            assert!(matches!(judge(&outcome).attempt, Attempt::Retry(..)));
-        }
+        let silent = judge(&SendOutcome::Unacked(Silence::Timeout)).attempt;
+        assert!(matches!(silent, Attempt::Silent(..)), "it may have arrived");
+        let failed = judge(&SendOutcome::NotSent(NotSent::Failed("x".into()))).attempt;
+        assert!(matches!(failed, Attempt::Retry(..)));
     }
 
     #[test]

@@ -6,12 +6,15 @@ use std::time::Duration;
 use gateway_shared::clock::{Clock, SystemClock};
 use gateway_shared::domain::WorkerId;
 use gateway_shared::lane::Lanes;
+use gateway_shared::organization::Organizations;
 use gateway_shared::redis::RedisFailure;
 use gateway_shared::registry::Registry;
 use gateway_shared::session::Sessions;
 
-/// Entries of one lane that one sweep looks at.
-const EXPIRED_PER_LANE: u32 = 200;
+/// Entries of one lane that one step of a sweep looks at.
+const PER_STEP: u32 = 200;
+/// Steps that one sweep takes in one lane; the rest is the next one's.
+const STEPS_PER_LANE: u32 = 50;
 
 /// Sweeps on behalf of the whole pool, whichever worker is the first to find that it is time.
 pub(super) struct Sweeper {
@@ -66,9 +69,19 @@ impl Sweeper {
                 self.sessions.renew_offer(&of).await?;
             }
         }
-        // Sends that expire while their session is stopped: their lane has no owner to notice.
+        // Sends that expire while their session is stopped: their lane has no owner to notice. And
+        // what retention is done with, of sessions that nobody touches.
         for of in self.registry.directory().await? {
-            self.lanes.sweep(clock.now(), &of, EXPIRED_PER_LANE).await?;
+            for _ in 0..STEPS_PER_LANE {
+                let looked_at = self.lanes.sweep(clock.now(), &of, PER_STEP).await?;
+                if looked_at < u64::from(PER_STEP) {
+                    break;
+                }
+            }
+        }
+        let organizations = Organizations::new(self.lanes.store().clone());
+        for organization in organizations.all().await? {
+            self.lanes.sweep_events(clock.now(), &organization).await?;
         }
         Ok(())
     }

@@ -19,6 +19,7 @@ use super::inbound::EventSink;
 use super::observe::{Observer, Seen};
 use super::presence::{LinkPlace, PresenceSettings};
 use super::recall::EmittedMessages;
+use super::rest::rest_out;
 use super::teardown::teardown;
 use super::{Ended, Owner, Runtime};
 use crate::engine::{LaneHandle, LaneSpec};
@@ -125,6 +126,9 @@ async fn run_connection(
         Err(_) => return Ok(ExitReason::Lost),
     };
     let observer = Observer::new(runtime, owner, lost);
+    if let Some(leave) = rest_out(runtime, owner, lost, &record, orders).await? {
+        return Ok(leave);
+    }
     observer.starting("").await?;
 
     let permit = admission(runtime, lost).await;
@@ -200,7 +204,7 @@ async fn run_connection(
 }
 
 /// What a record says that needs no link.
-fn exit_at_once(record: &SessionRecord) -> Option<ExitReason> {
+pub(super) fn exit_at_once(record: &SessionRecord) -> Option<ExitReason> {
     let paired = record.session.wa_jid.is_some();
     match record.desired {
         Desired::Deleted if !paired => Some(ExitReason::Delete),
@@ -263,7 +267,10 @@ impl ConnectionRun<'_> {
                     permit = None;
                     match observer.observe(fact).await? {
                         Seen::Up if self.parting => return Ok(self.part(observer).await),
-                        Seen::Up => self.lane.open(),
+                        Seen::Up => {
+                            observer.end_of_other_accounts().await?;
+                            self.lane.open();
+                        }
                         Seen::Down => self.lane.hold(),
                         Seen::Nothing => {}
                         Seen::LoggedOut(reason) => return Ok(ExitReason::LoggedOut(reason)),

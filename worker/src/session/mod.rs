@@ -13,6 +13,7 @@ mod inbound;
 mod observe;
 mod presence;
 mod recall;
+mod rest;
 mod teardown;
 
 use std::sync::Arc;

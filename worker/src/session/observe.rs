@@ -10,6 +10,7 @@ use serde_json::json;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use super::rest::TEMPORARY_BAN;
 use super::{Owner, Runtime};
 use crate::link::{Fact, GroupChange, GroupNotice, LinkEnd, ReceiptFact, WaAddress};
 
@@ -61,6 +62,21 @@ impl<'a> Observer<'a> {
     pub(super) async fn starting(&self, reason: &str) -> Result<(), LaneError> {
         self.status(SessionStatus::Starting, reason, Vec::new())
             .await
+    }
+
+    /// Ends what was accepted for another number than the one that is connected now (law 11).
+    pub(super) async fn end_of_other_accounts(&self) -> Result<(), LaneError> {
+        let ended = self
+            .insist(|| {
+                let (now, owner) = (self.runtime.now(), self.owner.fence());
+                self.runtime.lanes.end_of_other_accounts(now, owner)
+            })
+            .await?;
+        if ended > 0 {
+            tracing::info!(session = %self.owner.of.session, ended,
+                "ended sends that were accepted for another number");
+        }
+        Ok(())
     }
 
     /// Records a fact and says what it means.
@@ -125,7 +141,7 @@ impl<'a> Observer<'a> {
                 self.insist(|| {
                     let (now, owner) = (self.runtime.now(), self.owner.fence());
                     let lanes = &self.runtime.lanes;
-                    lanes.rest(now, owner, Scope::All, until, "temporary_ban")
+                    lanes.rest(now, owner, Scope::All, until, TEMPORARY_BAN)
                 })
                 .await?;
                 Ok(Seen::RestUntil(until))

@@ -88,6 +88,7 @@ async fn what_is_over_the_rate_waits_in_its_place() {
     for _ in 0..42 {
         ids.push(world.accept(&session.0, 1).await);
     }
+    world.set(&session.0, "ratePerMin", "40").await;
     let began = world.clock.now();
     let lane = running.attach(&session, limits, dispatch).await;
     for (n, id) in ids.iter().enumerate() {
@@ -122,7 +123,7 @@ async fn a_held_lane_claims_nothing_and_expires_what_must() {
         .await;
     let waits = world.accept(&session.0, 1).await;
     let mut brief = world.send(&session.0, 2);
-    brief.expires_at = world.clock.now() + 200;
+    brief.expires_at = Some(world.clock.now() + 200);
     world.lanes.accept(world.clock.now(), &brief).await.unwrap();
     world
         .reaches(&session.0, &brief.id, SendStatus::Failed)
@@ -137,7 +138,7 @@ async fn a_held_lane_claims_nothing_and_expires_what_must() {
     lane.wake();
     // A later turn of the lane than the one that could have claimed it.
     let mut brief = world.send(&session.0, 2);
-    brief.expires_at = world.clock.now() + 50;
+    brief.expires_at = Some(world.clock.now() + 50);
     world.lanes.accept(world.clock.now(), &brief).await.unwrap();
     world
         .reaches(&session.0, &brief.id, SendStatus::Failed)
@@ -193,7 +194,10 @@ async fn a_failed_attempt_is_made_again_and_given_up_in_the_end() {
     }
     world.reaches(&session.0, &id, SendStatus::Failed).await;
     let entry = world.entry(&session.0, &id).await;
-    assert_eq!(entry.error.unwrap().code, "attempts_exhausted");
+    // One that panicked or took too long may have arrived.
+    let error = entry.error.unwrap();
+    assert_eq!(error.code, "outcome_unknown");
+    assert_eq!(error.cause.as_deref(), Some("attempts_exhausted"));
     assert_eq!(next(&mut attempts).await.id, behind);
     running.end().await;
 }
@@ -265,7 +269,7 @@ async fn a_verdict_can_rest_the_whole_lane() {
     next(&mut attempts).await;
     let other = world.accept(&session.0, 2).await;
     next(&mut attempts).await;
-    assert!(world.clock.now() >= until);
+    assert!(world.clock.now() >= until - 100);
     for id in [&id, &other] {
         world.reaches(&session.0, id, SendStatus::Sent).await;
     }
@@ -277,7 +281,8 @@ async fn a_verdict_can_rest_the_whole_lane() {
     )
     .await
     .unwrap();
-    assert_eq!(kept, until);
+    // By Redis' clock, which is not quite ours.
+    assert!((kept - until).abs() < 100, "{kept} {until}");
     running.end().await;
 }
 

@@ -125,6 +125,7 @@ impl World {
             session: SessionId::generate(self.clock.now()),
         };
         self.set(&from, "status", "working").await;
+        self.set(&from, "waJid", "15550001111@s.whatsapp.net").await;
         (from.clone(), self.own(&from, worker).await)
     }
 
@@ -159,7 +160,8 @@ impl World {
                 context: MessageContext::default(),
             },
             mode: Mode::Async,
-            expires_at: now + 86_400_000,
+            expires_at: None,
+            time_to_live_ms: 86_400_000,
             send_at: 0,
             request_id: "req".to_owned(),
             idempotency: None,

@@ -6,13 +6,15 @@ use super::super::docs::{TAG, example};
 use super::super::result::SendResult;
 use super::super::text::TEXT;
 use crate::error::Code;
-use crate::openapi::{Object, Operation, list, person, recipient, text};
+use crate::openapi::{Object, Operation, flag, list, person, recipient, text};
 
 /// What all operations have in common.
 const LOCATING: &str = "`chat` and `sender` locate the message and may be left out where the \
                         gateway knows it; an empty `sender` means an own message. It is sent as a \
                         message of its own, with its own id, in the order of its chat, within the \
-                        same rate limit and with the same events as any send.";
+                        same rate limit and with the same events as any send. It takes its place \
+                        behind a message that still waits here; if that fails, it fails with \
+                        `target_not_sent`.";
 
 /// Where the message is.
 fn located() -> Object {
@@ -30,15 +32,25 @@ fn anybodys() -> Object {
 fn operation(id: &'static str, summary: &'static str, about: &str) -> Operation {
     Operation::new(TAG, id, summary)
         .about(&format!("{about}\n\n{LOCATING}"))
+        .query("async", flag("Whether to answer as soon as it is safe."), "Default false.")
         .idempotent()
         .answer::<SendResult>(200, "WhatsApp has it.", example("sync", "sent"))
         .answer::<SendResult>(
             202,
-            "WhatsApp has not acknowledged it in time; it is still being sent.",
+            "With `?async=true`: it is safe and waits. Otherwise: WhatsApp has not acknowledged it in \
+             time; it is still being sent.",
             example("sync", "sending"),
         )
         .sends()
-        .error(Code::NotFound, "the session does not know the message")
+        .error(
+            Code::NotFound,
+            "the session does not know the message, or it never left; `not_sent_by_this_account`: it \
+             is of a number that was paired before",
+        )
+        .error(
+            Code::Conflict,
+            "`not_sent_yet`: the message waits for its `sendAt`; cancel it, or use `?async=true`",
+        )
 }
 
 /// A message of somebody's, for the examples.
@@ -124,7 +136,8 @@ pub(crate) fn revoke() -> Operation {
     operation(
         "revokeMessage",
         "Take a message back for everyone",
-        "An own message; in a group that the account administers, anybody's.",
+        "An own message; in a group that the account administers, anybody's. One that still waits here \
+         is cancelled instead: the answer is its own result, with `status` `cancelled`.",
     )
     .optional_body(
         "Revoke",

@@ -18,4 +18,5 @@ pub(crate) use edit::edit;
 pub(crate) use forward::forward;
 pub(crate) use reaction::{react, unreact};
 pub(crate) use revoke::revoke;
+pub(in crate::messages) use target::message_not_found;
 pub(crate) use vote::vote;

@@ -8,18 +8,20 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use axum::{Extension, RequestExt};
 use gateway_shared::clock::Millis;
-use gateway_shared::domain::{Content, Jid, Target};
-use gateway_shared::lane::{IdempotencyKey, Mode, SessionRef};
+use gateway_shared::domain::{Content, Jid, SendStatus, Target};
+use gateway_shared::lane::{Cancelled, EnqueueOutcome, IdempotencyKey, Mode, SessionRef};
 use gateway_shared::messages::{Found, Located, Wanted};
 use serde_json::{Value, json};
 
 use super::super::fingerprint;
-use super::super::result::answer;
-use super::super::submit::{Submission, Times, repeat, submit};
-use super::target::{Author, message_not_found};
+use super::super::result::{SendResult, answer};
+use super::super::submit::{Submission, Times, replay, submit};
+use super::target::{Author, message_not_found, of_former_account};
 use crate::access::{Caller, session_not_found};
 use crate::error::ApiError;
-use crate::request::{Fields, Limits, Named, Problems, RequestId, idempotency_key, read_json};
+use crate::request::{
+    Fields, Limits, Named, Problems, Query, RequestId, idempotency_key, read_json,
+};
 use crate::state::App;
 
 /// An operation while it is read.
@@ -30,6 +32,7 @@ pub(super) struct Asked {
     mid: String,
     key: Option<String>,
     method: String,
+    mode: Mode,
     chat: Option<Jid>,
     author: Author,
     pub(super) fields: Fields,
@@ -42,8 +45,10 @@ pub(super) struct Order {
     request_id: RequestId,
     mid: String,
     key: Option<IdempotencyKey>,
+    mode: Mode,
     chat: Option<Jid>,
     author: Author,
+    cancels: bool,
 }
 
 /// What is to be sent.
@@ -81,6 +86,7 @@ impl Asked {
         let Extension(request_id) = extension::<RequestId>(&mut parts).await?;
         let mut problems = Problems::default();
         let key = idempotency_key(&parts.headers, &mut problems).map(str::to_owned);
+        let wait = !Query::of(&parts.uri).flag(&mut problems, "async");
         let limits = Limits {
             bytes: app.config.api.body_limit_bytes,
             may_be_empty: true,
@@ -102,6 +108,7 @@ impl Asked {
             mid,
             key,
             method: parts.method.to_string(),
+            mode: if wait { Mode::Sync } else { Mode::Async },
             chat,
             author: Author::Anybody,
             fields,
@@ -140,8 +147,10 @@ impl Asked {
                 .key
                 .map(|key| fingerprint::of_operation(&key, &request)),
             mid: self.mid,
+            mode: self.mode,
             chat: self.chat,
             author: self.author,
+            cancels: false,
         })
     }
 }
@@ -157,12 +166,18 @@ where
 }
 
 impl Order {
+    /// An own message that still waits here is cancelled instead.
+    pub(super) fn or_cancel(mut self) -> Self {
+        self.cancels = true;
+        self
+    }
+
     /// Finds the message, has `plan` say what is to be sent, and sends it. `whole` asks for all
     /// that is kept of the message.
     ///
     /// # Errors
     /// 404 for a message that the session does not know, what `plan` answers, and then as for any
-    /// synchronous send.
+    /// send.
     pub(super) async fn carry_out(
         self,
         app: &App,
@@ -177,10 +192,22 @@ impl Order {
         };
         let found = match app.messages.locate(&self.from, wanted).await? {
             Located::SessionNotFound => return Err(session_not_found()),
-            Located::KeyKnown => return self.repeat(app).await,
+            Located::KeyKnown => {
+                let Some(key) = self.key.clone() else {
+                    return Err(message_not_found());
+                };
+                return self.replay(app, &key).await;
+            }
             Located::Unknown => return Err(message_not_found()),
+            Located::OfFormerAccount => return Err(of_former_account()),
             Located::Found(found) => found,
         };
+        if self.cancels
+            && self.author.wrote(&found)
+            && let Some(cancelled) = self.cancel(app, &found).await?
+        {
+            return answer(self.from, Ok(cancelled));
+        }
         if found.came_to_nothing() || !self.author.wrote(&found) {
             return Err(message_not_found());
         }
@@ -221,17 +248,41 @@ impl Order {
     }
 
     /// Answers as the first use of the key was: nothing new is accepted.
-    async fn repeat(self, app: &App) -> Result<Response, ApiError> {
+    async fn replay(self, app: &App, key: &IdempotencyKey) -> Result<Response, ApiError> {
         let of = self.from.clone();
-        let target = Target {
-            id: self.mid.clone(),
-            sender: None,
+        let replayed = match app.lanes.replay(&of.organization, key, None).await? {
+            // What this very request cancelled: the answer says so again.
+            Some(EnqueueOutcome::Replayed(original))
+                if self.cancels
+                    && original.status == SendStatus::Cancelled
+                    && original.wa_message_id == self.mid =>
+            {
+                Ok(SendResult::of_replay(original))
+            }
+            _ => replay(app, &of, key, self.mode, &self.request_id).await,
         };
-        // What the key was first used with counts. This stands in for it and is not sent.
-        let chat = self.chat.clone().map_or_else(|| "0@g.us".parse(), Ok);
-        let chat = chat.map_err(|_| message_not_found())?;
-        let submission = self.submission(chat, Content::Revoke { target }, None);
-        answer(of, repeat(app, submission).await)
+        answer(of, replayed)
+    }
+
+    /// Cancels an own message that was never attempted; `None` where there is nothing to cancel.
+    async fn cancel(&self, app: &App, found: &Found) -> Result<Option<SendResult>, ApiError> {
+        let Some(id) = &found.outbox_id else {
+            return Ok(None);
+        };
+        let gone = found.was_cancelled()
+            || found.waits() && {
+                let key = self.key.as_ref();
+                let cancelled = app.lanes.cancel(app.now(), &self.from, id, key).await?;
+                cancelled == Cancelled::Done
+            };
+        Ok(gone.then(|| SendResult {
+            mode: self.mode,
+            outbox_id: id.clone(),
+            wa_message_id: self.mid.clone(),
+            status: SendStatus::Cancelled,
+            timestamp: app.now(),
+            replayed: false,
+        }))
     }
 
     fn submission(self, to: Jid, content: Content, expires_at: Option<Millis>) -> Submission {
@@ -239,7 +290,7 @@ impl Order {
             from: self.from,
             to,
             content,
-            mode: Mode::Sync,
+            mode: self.mode,
             times: Times {
                 send_at: 0,
                 expires_at,

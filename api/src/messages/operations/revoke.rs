@@ -12,14 +12,14 @@ use crate::error::ApiError;
 use crate::state::App;
 
 /// `DELETE /sessions/{session}/messages/{mid}`: an own message; in a group that the account
-/// administers, anybody's.
+/// administers, anybody's. One that still waits here is cancelled, and the answer says so.
 pub(crate) async fn revoke(
     State(app): State<Arc<App>>,
     request: Request,
 ) -> Result<Response, ApiError> {
     let mut asked = Asked::read(&app, request).await?;
     asked.read_sender();
-    let order = asked.finish("", &Value::Null)?;
+    let order = asked.finish("", &Value::Null)?.or_cancel();
     order
         .carry_out(&app, false, |target, found, problems| {
             if !target.is_own() && !found.message.chat.ends_with("@g.us") {

@@ -63,6 +63,12 @@ impl Author {
 }
 
 /// The session knows no such message.
-pub(super) fn message_not_found() -> ApiError {
+pub(in crate::messages) fn message_not_found() -> ApiError {
     ApiError::not_found("message")
+}
+
+/// It is of a number that was paired with the session before: nobody can operate on it now.
+pub(super) fn of_former_account() -> ApiError {
+    let reason = "not_sent_by_this_account";
+    message_not_found().with("reason", reason)
 }

@@ -171,6 +171,19 @@ impl Content {
         Some(known)
     }
 
+    /// The id of the message of this account's own that it is about, if it is about one: that goes
+    /// first.
+    #[must_use]
+    pub fn own_target(&self) -> Option<&str> {
+        match self {
+            Self::Reaction { target, .. }
+            | Self::Vote { target, .. }
+            | Self::Edit { target, .. }
+            | Self::Revoke { target } => target.is_own().then_some(target.id.as_str()),
+            _ => None,
+        }
+    }
+
     /// What it changes about another message of the index, once WhatsApp has it.
     #[must_use]
     pub fn amendment(&self, chat: &Jid) -> Option<Amendment> {

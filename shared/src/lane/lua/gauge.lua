@@ -1,10 +1,10 @@
 -- What is in a lane, for those who watch over it. Changes nothing.
 -- KEYS  1 partition root
--- ARGV  1 now (ms)  2 session
+-- ARGV  1 the caller's clock (ms)  2 session
 -- Replies  {depth, urgent, in flight, chats whose head waits for a retry, scheduled,
 --   acceptance (ms) of the oldest head of a chat that waits (0 = none), accepted in the last minute,
---   tatMinute, tatHour (µs), paused until (ms, 0 = not paused)}
-local now, sid = tonumber(ARGV[1]), ARGV[2]
+--   tatMinute, tatHour (µs), paused until (ms, 0 = not paused), now (ms)}
+local now, sid = tonumber((clock(ARGV[1]))), ARGV[2]
 load_lane(sid)
 local chats = redis.call('ZRANGE', K.delayed(sid), 0, 9)
 for _, range in ipairs({ { '-inf', '(0' }, { 0, '+inf' } }) do
@@ -20,10 +20,9 @@ for _, chat in ipairs(chats) do
     if oldest == 0 or created < oldest then oldest = created end
   end
 end
-local tat = redis.call('HMGET', K.lane(sid), 'tatMinute', 'tatHour')
 return {
   L.depth, L.urgent, redis.call('HLEN', K.flying(sid)), redis.call('ZCARD', K.delayed(sid)),
   redis.call('ZCARD', K.scheduled(sid)), text(oldest),
   redis.call('ZCOUNT', K.outbox_index(sid), '(' .. text(now - 60000), '+inf'),
-  tat[1] or '0', tat[2] or '0', text(L.paused > now and L.paused or 0),
+  text(L.tat.minute), text(L.tat.hour), text(L.paused > now and L.paused or 0), text(now),
 }

@@ -1,12 +1,14 @@
 -- Moves sent messages on by what their recipient reported. A receipt tells of all that came
--- before it: one for a message whose acknowledgement was lost settles it as sent first.
+-- before it: one for a message whose acknowledgement was lost settles it as sent first, and corrects
+-- one that was given up because nobody knew what had become of it.
 -- KEYS  1 partition root
--- ARGV  1 now (ms)  2 session  3 epoch  then four for each message, in the order in which they were
---       told: status (delivered | read | played), time of the receipt (ms), sender JID, WhatsApp
---       message id
+-- ARGV  1 the caller's clock (ms)  2 session  3 epoch  then four for each message, in the order in
+--       which they came: status (delivered | read | played), time of the receipt (ms), sender JID,
+--       WhatsApp message id
 -- Replies  {stale} or {moved, number of status changes}
 local sid = ARGV[2]
 if not owns(sid, ARGV[3]) then return { 'stale' } end
+if #ARGV > 3 + 4 * MOST_AT_ONCE then return redis.error_reply('too many receipts at once') end
 load_lane(sid)
 local names = {}
 for i = 4, #ARGV, 4 do names[#names + 1] = ARGV[i + 3] end
@@ -16,14 +18,20 @@ for i = 4, #ARGV, 4 do
   local status, time, sender = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   local id = ids[i / 4]
   local entry = id and load_entry(id)
+  local corrects = entry and entry.unsure and entry.status == 'failed'
   -- Nobody can have received what was never attempted.
-  if entry and RANK[entry.status] >= RANK.sending and RANK[entry.status] < RANK[status] then
-    if entry.status == 'sending' then
-      local flew = redis.call('HDEL', K.flying(sid), id) == 1
-      if not flew then stop_waiting(entry) end
-      move(entry, 'sent', time, '')
+  if corrects or entry and RANK[entry.status] >= RANK.sending
+    and RANK[entry.status] < RANK[status] then
+    if corrects or entry.status == 'sending' then
+      if corrects then
+        correct(entry, time)
+      else
+        local flew = redis.call('HDEL', K.flying(sid), id) == 1
+        if not flew then stop_waiting(entry) end
+        move(entry, 'sent', time, '')
+        leave_chat(entry, flew)
+      end
       if entry.amends then amend(sid, entry.amends, 'o', id) end
-      leave_chat(entry, flew)
     end
     if RANK[status] > RANK.delivered and RANK[entry.status] < RANK.delivered then
       move(entry, 'delivered', time, '', sender)

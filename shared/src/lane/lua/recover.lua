@@ -6,13 +6,14 @@
 -- so that it meets the next owner alone. An owner that parted in order, or that says that it lives
 -- (survived.lua), is no witness.
 -- KEYS  1 partition root
--- ARGV  1 now (ms)  2 session  3 epoch  4 greatest number of owners that may vanish with a message
+-- ARGV  1 the caller's clock (ms)  2 session  3 epoch  4 greatest number of owners that may vanish with a message
 --       5 first pause (ms)  6 longest pause (ms)  7 random number 0..1
 --       then the outbox ids the caller is working on
 -- Replies  {stale} or {recovered, number, minute arrival time (µs), hour arrival time (µs),
 --          number of dead letters}
-local now, sid, epoch, most = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local sid, epoch, most = ARGV[2], ARGV[3], tonumber(ARGV[4])
 if not owns(sid, epoch) then return { 'stale' } end
+local now = clock(ARGV[1])
 load_lane(sid)
 local parted = redis.call('HGET', K.session(sid), 'parted')
 local busy = {}
@@ -47,17 +48,17 @@ for i = 1, #flying, 2 do
     entry.attempts = entry.attempts - 1
     redis.call('HSET', K.outbox(id), 'attempts', entry.attempts)
     local vanished = 0
+    -- An earlier owner may have put it on the wire; what this one was never given it has not.
+    if owner ~= epoch then doubt(entry) end
     if owner ~= epoch and owner ~= parted then vanished = count_crash(id, owner) end
     if vanished >= most then
-      dead_letter(entry, now, '{"code":"worker_crashed","message":"' .. vanished
-        .. ' workers in a row died while they attempted it"}', true)
+      dead_letter(entry, now, given_up(entry, 'worker_crashed',
+        vanished .. ' workers in a row died while they attempted it'), true)
       dead = dead + 1
     else
       wait_again(entry)
       if vanished > 1 then
-        local at = tonumber(now) + pause(entry, vanished)
-        redis.call('ZADD', K.delayed(sid), at, entry.chat)
-        falls_due(at)
+        put_off(entry.chat, tonumber(now) + pause(entry, vanished))
       else
         make_ready(entry.chat, entry.seq)
       end
@@ -66,5 +67,4 @@ for i = 1, #flying, 2 do
   end
 end
 save_lane()
-local tat = redis.call('HMGET', K.lane(sid), 'tatMinute', 'tatHour')
-return { 'recovered', recovered, tat[1] or '0', tat[2] or '0', dead }
+return { 'recovered', recovered, text(L.tat.minute), text(L.tat.hour), dead }

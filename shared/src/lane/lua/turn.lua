@@ -1,39 +1,51 @@
 -- One turn of a lane's owner: settles what ended, then lets in what fell due, then claims what may
 -- be sent next: the heads of chats, urgent chats first, then in order of acceptance; one entry of
--- a chat at a time. The budget is spent in the same step.
+-- a chat at a time. The budget is spent in the same step, at Redis' time.
 -- KEYS  1 partition root
--- ARGV  1 now (ms)  2 session  3 epoch
+-- ARGV  1 the caller's clock (ms)  2 session  3 epoch
 --       4 greatest number of claims; 0 = claim nothing; -1 = only settle
 --       5 greatest number of attempts of an entry
---       6, 7 minute window: theoretical arrival time before the claims, and a claim's share (µs)
---       8, 9 hour window likewise; a share of 0 = no limit
 --       then four for each settlement: outbox id, outcome, time (ms), error (JSON or '')
 --       outcome  sent     acknowledged by WhatsApp at `time`
---                retry    failed for now: again at `time`, at the head of its chat
+--                retry    failed for now: again at `time` by the caller's clock, at the head of its
+--                         chat
+--                silent   as retry, and nobody answered: it may have arrived
 --                release  was not attempted: back to its place, and the attempt not counted
+--                cut      as release, and it may have arrived all the same
 --                dead     failed for good
 -- Replies
 --   {stale}  nothing was changed
 --   {turned, {done | dead | gone for each settlement; gone: it was settled before},
---    {{id, chat, WhatsApp message id, body, mode, attempts (this one included), request id,
---      created (ms)}…},
---    more to claim: 1 | 0, number in flight, next due (ms, 0 = nothing), paused until (ms, 0 = no)}
-local now, sid, epoch, most = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
-if not owns(sid, epoch) then return { 'stale' } end
+--    {{id, record, content, attempts (this one included), accepted at (ms)}…},
+--    more to claim: 1 | 0, number in flight, next due (ms, 0 = nothing), paused until (ms, 0 = no),
+--    now (ms), minute arrival time (µs), hour arrival time (µs),
+--    the budget allows the next claim in (ms; 0 = now)}
+local sid, epoch, most = ARGV[2], ARGV[3], tonumber(ARGV[4])
+local session = redis.call('HMGET', K.session(sid), 'epoch', 'waJid', 'ratePerMin', 'ratePerHour')
+if session[1] ~= epoch then
+  refuse_stale()
+  return { 'stale' }
+end
+if most > MOST_AT_ONCE or #ARGV > 5 + 4 * MOST_AT_ONCE then
+  return redis.error_reply('too many claims or settlements at once')
+end
+local now, shift = clock(ARGV[1])
 load_lane(sid)
-local flying, moment = K.flying(sid), tonumber(now)
+local flying, moment, account = K.flying(sid), tonumber(now), account_of(session[2])
+index_account(sid, account)
 
 local settled = {}
-if #ARGV > 9 then
+if #ARGV > 5 then
   local ids = {}
-  for i = 10, #ARGV, 4 do ids[#ids + 1] = ARGV[i] end
+  for i = 6, #ARGV, 4 do ids[#ids + 1] = ARGV[i] end
   local flew = redis.call('HMGET', flying, unpack(ids))
   redis.call('HDEL', flying, unpack(ids))
   local seen = {}
   for n, id in ipairs(ids) do
-    local outcome, time, err = ARGV[7 + 4 * n], ARGV[8 + 4 * n], ARGV[9 + 4 * n]
+    local outcome, time, err = ARGV[3 + 4 * n], ARGV[4 + 4 * n], ARGV[5 + 4 * n]
     local entry = flew[n] and not seen[id] and load_entry(id)
     seen[id] = true
+    if entry and (outcome == 'silent' or outcome == 'cut') then doubt(entry) end
     if not entry then
       settled[n] = 'gone'
     elseif outcome == 'sent' then
@@ -44,18 +56,16 @@ if #ARGV > 9 then
     elseif outcome == 'dead' then
       dead_letter(entry, now, err, true)
       settled[n] = 'dead'
-    elseif outcome == 'retry' and entry.attempts >= tonumber(ARGV[5]) then
+    elseif (outcome == 'retry' or outcome == 'silent') and entry.attempts >= tonumber(ARGV[5]) then
       local last = cjson.decode(err)
-      last.code = 'attempts_exhausted'
-      dead_letter(entry, now, cjson.encode(last), true)
+      dead_letter(entry, now, given_up(entry, 'attempts_exhausted', last.message, last.waCode), true)
       settled[n] = 'dead'
     else
       wait_again(entry)
-      if outcome == 'retry' then
+      if outcome == 'retry' or outcome == 'silent' then
         clear_crashes(id)
         redis.call('HSET', K.outbox(id), 'error', err)
-        redis.call('ZADD', K.delayed(sid), time, entry.chat)
-        falls_due(tonumber(time))
+        put_off(entry.chat, text(math.min(tonumber(time) + shift, moment + LONGEST_DELAY)))
       else
         redis.call('HSET', K.outbox(id), 'attempts', entry.attempts - 1)
         make_ready(entry.chat, entry.seq)
@@ -67,75 +77,112 @@ end
 
 if most >= 0 and moment >= L.due then
   expire_due(now, 50)
-  -- Scheduled entries whose time has come enter the lane, in order of their time.
+  -- Scheduled entries whose time has come enter the lane, in order of their time and their number.
   local due = redis.call('ZRANGEBYSCORE', K.scheduled(sid), '-inf', now, 'LIMIT', 0, 100)
-  for _, id in ipairs(due) do
-    redis.call('ZREM', K.scheduled(sid), id)
-    local entry = load_entry(id)
+  for _, member in ipairs(due) do
+    redis.call('ZREM', K.scheduled(sid), member)
+    local entry = load_entry(id_of(member))
     if entry and entry.status == 'scheduled' then
-      L.seq = L.seq + 1
-      put('seq', L.seq)
-      entry.seq = text(L.seq)
-      redis.call('HSET', K.outbox(id), 'fix',
-        entry.seq .. string.match(entry.fix, '^%S+(.*)$'))
       move(entry, 'queued', now, '')
-      enqueue(entry)
+      place_last(entry)
     end
   end
   -- Chats whose head has waited out its back-off may be claimed again.
   due = redis.call('ZRANGEBYSCORE', K.delayed(sid), '-inf', now, 'LIMIT', 0, 100)
-  for _, chat in ipairs(due) do
-    redis.call('ZREM', K.delayed(sid), chat)
-    local head = redis.call('LINDEX', K.chat(sid, chat), 0)
-    if head then make_ready(chat, string.match(head, '^%d+')) end
-  end
+  for _, chat in ipairs(due) do end_delay(chat) end
   look_for_due()
 end
 
-local claims, ready = {}, K.ready(sid)
+-- What the budget allows now.
 local paused = L.paused > moment
+local wanted, windows = (paused or account == '') and 0 or math.max(most, 0), {}
+-- Without an account nothing may go, and the owner is not to ask again at once.
+local allowed_in = account == '' and 1000 or 0
+for n, length in ipairs(WINDOWS) do
+  local micros = moment * 1000
+  local each, arrival, rate = window_of(session[2 + n], length[2], L.tat[length[1]], micros)
+  windows[n] = { each = each, arrival = arrival, rate = rate, micros = micros }
+  if each > 0 then
+    wanted = math.min(wanted, math.max(0, math.floor((micros + rate * each - arrival) / each)))
+  end
+end
+
+-- Whether the head of a chat may go: true; false: it is the head no more; nil: the chat is put off.
+local put_off_chats, most_put_off, moved_back = 0, 500, 0
+local function may_go(entry)
+  local chat = entry.chat
+  local function give_up(code, why)
+    file_away(entry, now, given_up(entry, code, why), false)
+    redis.call('LPOP', K.chat(sid, chat))
+    next_heads[chat] = nil
+    return false
+  end
+  if entry.account and entry.account ~= account then
+    return give_up('account_changed', 'another number is paired than it was accepted for')
+  end
+  local target = entry.behind and load_entry(entry.behind)
+  if target and RANK[target.status] < RANK.sent then
+    -- It was retried, and so has a place further back.
+    if target.chat ~= chat or moved_back >= 100 then
+      put_off(chat, text(moment + 1000))
+      return nil
+    end
+    moved_back = moved_back + 1
+    redis.call('LPOP', K.chat(sid, chat))
+    next_heads[chat] = nil
+    entry.seq = next_seq()
+    redis.call('HSET', K.outbox(entry.id), 'seq', entry.seq)
+    redis.call('RPUSH', K.chat(sid, chat), entry.seq .. ':' .. entry.id)
+    return false
+  end
+  if target and (target.status == 'cancelled' or target.status == 'failed' and not target.unsure)
+  then
+    return give_up('target_not_sent', 'the message that it is about was not sent')
+  end
+  if L.hold > moment and is_person(chat) and not redis.call('ZSCORE', K.known(sid), chat) then
+    put_off(chat, text(L.hold))
+    return nil
+  end
+  return true
+end
+
+local claims, ready = {}, K.ready(sid)
 write_gathered()
 local drained = false
-local wanted = paused and 0 or most
--- While new chats are held, those never written to are put off; so many in one turn.
-local held, put_off, most_put_off = L.hold > moment, 0, 500
-while #claims < wanted and not drained and put_off < most_put_off do
+while #claims < wanted and not drained and put_off_chats < most_put_off do
   local room = wanted - #claims
   local popped = redis.call('ZPOPMIN', ready, room)
   drained = #popped < 2 * room
   for i = 1, #popped, 2 do
     local chat = popped[i]
     local list = K.chat(sid, chat)
-    local seq, id, v, entry
+    local entry, goes
     repeat
-      -- What was cancelled or expired, is gone altogether, or was retried and so has another place
-      -- further back, is no head.
-      if id then
+      local head = next_heads[chat] or redis.call('LINDEX', list, 0)
+      local seq, id = string.match(head or '', '^(%d+):(.+)$')
+      entry = id and load_entry(id, true)
+      goes = nil
+      if id and not (entry and RANK[entry.status] <= RANK.sending and entry.seq == seq) then
+        -- What was cancelled or expired, is gone altogether, or was retried and so has another
+        -- place further back, is no head.
         redis.call('LPOP', list)
         next_heads[chat] = nil
+        goes = false
+      elseif id then
+        goes = may_go(entry)
       end
-      local head = next_heads[chat] or redis.call('LINDEX', list, 0)
-      seq, id = string.match(head or '', '^(%d+):(.+)$')
-      if id then
-        v = redis.call('HMGET', K.outbox(id), 'fix', 'hist', 'attempts', 'body')
-        entry = entry_of(id, v[1], v[2], v[3])
-      end
-    until not id or (entry and RANK[entry.status] <= RANK.sending and entry.seq == seq)
-    if id and held and is_person(chat) and not redis.call('ZSCORE', K.known(sid), chat) then
-      redis.call('ZADD', K.delayed(sid), L.hold, chat)
-      falls_due(L.hold)
-      put_off = put_off + 1
-    elseif id then
+    until goes ~= false
+    if goes then
       entry.attempts = entry.attempts + 1
       count_waiting(entry, -1)
       if entry.status == 'sending' then
-        redis.call('HSET', K.outbox(id), 'attempts', entry.attempts)
+        redis.call('HSET', K.outbox(entry.id), 'attempts', entry.attempts)
       else
         move(entry, 'sending', now, '')
       end
-      claims[#claims + 1] = {
-        id, chat, entry.wa, v[4], entry.mode, entry.attempts, entry.req, entry.created,
-      }
+      claims[#claims + 1] = { entry.id, entry.record, entry.body, entry.attempts, entry.created }
+    else
+      put_off_chats = put_off_chats + 1
     end
   end
 end
@@ -146,8 +193,15 @@ if #claims > 0 then
   end
   redis.call('HSET', flying, unpack(fields))
   redis.call('ZREM', K.expiring(sid), unpack(ids))
-  if ARGV[7] ~= '0' then put('tatMinute', tonumber(ARGV[6]) + #claims * tonumber(ARGV[7])) end
-  if ARGV[9] ~= '0' then put('tatHour', tonumber(ARGV[8]) + #claims * tonumber(ARGV[9])) end
+end
+for n, field in ipairs({ 'tatMinute', 'tatHour' }) do
+  local window = windows[n]
+  if window.each > 0 then
+    window.arrival = window.arrival + #claims * window.each
+    if #claims > 0 then put(field, window.arrival) end
+    local wait = window.arrival + window.each - window.rate * window.each - window.micros
+    allowed_in = math.max(allowed_in, math.ceil(wait / 1000))
+  end
 end
 
 local more = not drained and redis.call('EXISTS', ready) == 1
@@ -155,5 +209,6 @@ if L.asleep == more then put('asleep', more and 0 or 1) end
 save_lane()
 return {
   'turned', settled, claims, more and 1 or 0, redis.call('HLEN', flying),
-  text(L.due == NEVER and 0 or L.due), text(paused and L.paused or 0),
+  text(L.due == NEVER and 0 or L.due), text(paused and L.paused or 0), now,
+  text(windows[1].arrival), text(windows[2].arrival), text(allowed_in),
 }

@@ -7,19 +7,41 @@
 -- has been open for a share of the retention, is followed by another; the page that this makes one
 -- too many is dropped whole, and each page expires by itself. So a session keeps at most
 -- MESSAGE_PAGES * MESSAGE_PAGE records, none for much longer than MESSAGE_RETENTION.
+--
+-- A page belongs to the account (the number) that was paired when it was begun, which its field ''
+-- names: another account begins another page, and finds nothing on those of the former one (law 11).
 
 local PAGE_SPAN = math.ceil(MESSAGE_RETENTION / (MESSAGE_PAGES - 1))
 
+-- The account of a session, '' while nobody is paired; scripts that know it say so.
+local accounts = {}
+
+local function index_account(session, known)
+  if known then accounts[session] = known end
+  if not accounts[session] then
+    local jid = redis.call('HGET', K.session(session), 'waJid')
+    accounts[session] = string.match(jid or '', '^(%d+)') or ''
+  end
+  return accounts[session]
+end
+
+-- Whether a page of `owner` (false: begun by an older version) is the present account's.
+local function is_ours(session, owner)
+  local account = index_account(session)
+  return not owner or owner == '' or account == '' or owner == account
+end
+
 -- The page to write to: its number, and whether it was just begun.
 local function open_page(session, now)
-  local v = redis.call('HMGET', K.lane(session), 'page', 'pageAt')
-  local page, moment = tonumber(v[1] or 0), tonumber(now)
-  if page > 0 and moment - tonumber(v[2]) < PAGE_SPAN
-    and redis.call('HLEN', K.messages(session, page)) < MESSAGE_PAGE then
+  local v = redis.call('HMGET', K.lane(session), 'page', 'pageAt', 'pageOf')
+  local page, moment, account = tonumber(v[1] or 0), tonumber(now), index_account(session)
+  if page > 0 and moment - tonumber(v[2]) < PAGE_SPAN and is_ours(session, v[3])
+    and redis.call('HLEN', K.messages(session, page)) <= MESSAGE_PAGE then
     return page, false
   end
   page = page + 1
-  redis.call('HSET', K.lane(session), 'page', page, 'pageAt', now)
+  redis.call('HSET', K.lane(session), 'page', page, 'pageAt', now, 'pageOf', account)
+  redis.call('HSET', K.messages(session, page), '', account)
   if page > MESSAGE_PAGES then
     redis.call('UNLINK', K.messages(session, page - MESSAGE_PAGES))
   end
@@ -52,8 +74,8 @@ local function amend(session, amendment, field, place)
   local newest = tonumber(redis.call('HGET', K.lane(session), 'page') or 0)
   for page = newest, math.max(1, newest - MESSAGE_PAGES + 1), -1 do
     local key = K.messages(session, page)
-    local record = redis.call('HGET', key, change.i)
-    local message = record and cjson.decode(record)
+    local v = redis.call('HMGET', key, change.i, '')
+    local message = v[1] and is_ours(session, v[2]) and cjson.decode(v[1])
     if message and among(change.c, message.c, message.a) and (change.any
       or #authors == 0 and not message.s
       or message.s and among(authors, message.s, message.b)) then
@@ -73,19 +95,23 @@ local function amend(session, amendment, field, place)
   end
 end
 
--- The record of an id in a chat ('' = any, this account's own before others'), or nil.
+-- The record of an id in a chat ('' = any, this account's own before others'), or nil; then whether
+-- a former account of the session knew the id.
 local function recall(session, id, chat)
   local newest = tonumber(redis.call('HGET', K.lane(session), 'page') or 0)
-  local found
+  local found, formers = nil, false
   for page = newest, math.max(1, newest - MESSAGE_PAGES + 1), -1 do
-    local record = redis.call('HGET', K.messages(session, page), id)
-    if record then
-      local message = cjson.decode(record)
+    local v = redis.call('HMGET', K.messages(session, page), id, '')
+    if v[1] and not is_ours(session, v[2]) then
+      formers = true
+    elseif v[1] then
+      local message = cjson.decode(v[1])
       if chat == '' and not message.s or message.c == chat or message.a == chat then
-        return record, message
+        return v[1], message
       end
-      if chat == '' and not found then found = { record, message } end
+      if chat == '' and not found then found = { v[1], message } end
     end
   end
   if found then return found[1], found[2] end
+  return nil, nil, formers
 end

@@ -7,7 +7,9 @@
 --   {session_not_found}
 --   {key_known}  the key was used before: what counts is what it was used for
 --   {unknown}
+--   {formers}  it is of a number that was paired with this session before
 --   {found, record (JSON), status history of our send ('' = not ours, or taken by retention),
+--    its outbox id, whether a send that failed may have arrived all the same: 1 | 0,
 --    the body of our send, or of our edit of it, or the payload of the event that told it, or its
 --    edit (JSON; '' = not asked for, or not kept),
 --    our number's JID, our LID}
@@ -16,11 +18,14 @@ local session = redis.call('HMGET', K.session(sid), 'status', 'desired', 'waJid'
 if not session[1] or session[2] == 'deleted' then return { 'session_not_found' } end
 if idem ~= '' and redis.call('EXISTS', K.idempotency(idem)) == 1 then return { 'key_known' } end
 
-local record, message = recall(sid, id, ARGV[3])
-if not record then return { 'unknown' } end
-local hist, content = '', ''
+local record, message, formers = recall(sid, id, ARGV[3])
+if not record then return { formers and 'formers' or 'unknown' } end
+local hist, unsure, content = '', '', ''
 local out = not message.s and not message.d and redis.call('HGET', K.by_wa_id(sid), id)
-if out then hist = redis.call('HGET', K.outbox(out), 'hist') or '' end
+if out then
+  local v = redis.call('HMGET', K.outbox(out), 'hist', 'unsure')
+  hist, unsure = v[1] or '', v[2] or ''
+end
 if ARGV[5] == '1' then
   local body = message.o or out
   if message.e then
@@ -33,4 +38,7 @@ if ARGV[5] == '1' then
     content = redis.call('HGET', K.outbox(body), 'body') or ''
   end
 end
-return { 'found', record, hist, content, session[3] or '', session[4] or '' }
+return {
+  'found', record, hist, out or '', unsure == '1' and '1' or '0', content, session[3] or '',
+  session[4] or '',
+}

@@ -46,7 +46,7 @@ pub const PARTITION: &[KeyFamily] = &[
         "outbox_index",
         ":s:*:o",
         "zset",
-        "`outboxId:waMessageId` by createdAt; outbox retention",
+        "`number:outboxId:waMessageId` by createdAt; outbox retention",
     ),
     family(
         "by_wa_id",
@@ -70,13 +70,13 @@ pub const PARTITION: &[KeyFamily] = &[
         "messages",
         ":s:*:m:*",
         "hash",
-        "a page of the message index: messageId -> record (JSON); message retention",
+        "a page of the message index: messageId -> record (JSON), '' -> its account; message retention",
     ),
     family(
         "lane",
         ":l:*",
         "hash",
-        "a lane: seq, depth, urgent, due, asleep, skip, tatMinute, tatHour, pauses, newChatsUntil, suspects, page, pageAt; with the session",
+        "a lane: seq, depth, urgent, due, asleep, skip, tatMinute, tatHour, pauses, newChatsUntil, suspects, request, page, pageAt, pageOf; with the session",
     ),
     family(
         "known",
@@ -106,7 +106,7 @@ pub const PARTITION: &[KeyFamily] = &[
         "scheduled",
         ":l:*:sched",
         "zset",
-        "outboxIds not yet in the lane, by sendAt",
+        "`number:outboxId` not yet in the lane, by sendAt",
     ),
     family(
         "expiring",
@@ -136,7 +136,7 @@ pub const PARTITION: &[KeyFamily] = &[
         "outbox",
         ":o:*",
         "hash",
-        "an outbox entry: fix, hist, body, attempts, error, waiters; outbox retention after its end",
+        "an outbox entry, see lane/lua/entry.lua; outbox retention after its end",
     ),
     family(
         "idempotency",

@@ -1,8 +1,8 @@
 -- A worker's sign of life.
 -- KEYS  1 global root
--- ARGV  1 now (ms)  2 worker  3 join: 1 | 0  then fields and values of what it says of itself
+-- ARGV  1 the caller's clock (ms)  2 worker  3 join: 1 | 0  then fields and values of what it says of itself
 -- Replies  {alive, workers, running sessions} | {buried}
-local now, worker = ARGV[1], ARGV[2]
+local now, worker = (clock(ARGV[1])), ARGV[2]
 if ARGV[3] == '0' and not redis.call('ZSCORE', K.workers(), worker) then return { 'buried' } end
 redis.call('ZADD', K.workers(), now, worker)
 redis.call('HSET', K.worker(worker), 'heartbeatAt', now, unpack(ARGV, 4))

@@ -1,13 +1,13 @@
 -- Makes a worker the owner of a session whose former owner is known to be gone.
 -- KEYS  1 partition root
--- ARGV  1 now (ms)  2 session  3 worker  4 the owner that is known to be gone ('' = none)
+-- ARGV  1 the caller's clock (ms)  2 session  3 worker  4 the owner that is known to be gone ('' = none)
 -- Replies
 --   {acquired, epoch}
 --   {held, owner}     somebody else was faster; who finds its own name asks for what it was given
 --                     in an answer that got lost
 --   {unwanted}        it should not run; it has no owner now
 --   {gone}            there is no such session
-local now, sid, worker = ARGV[1], ARGV[2], ARGV[3]
+local now, sid, worker = (clock(ARGV[1])), ARGV[2], ARGV[3]
 local key = K.session(sid)
 local record = redis.call('HMGET', key, 'desired', 'worker', 'status', 'logout')
 if not record[1] then return { 'gone' } end

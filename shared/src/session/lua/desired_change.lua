@@ -1,8 +1,8 @@
 -- What a user wants of a session. Its owner, told over the control channel, sees to it.
 -- KEYS  1 partition root
--- ARGV  1 now (ms)  2 session  3 wish: start | stop | restart | logout | delete
+-- ARGV  1 the caller's clock (ms)  2 session  3 wish: start | stop | restart | logout | delete
 -- Replies  {not_found} | {wished}
-local now, sid, desired_change = ARGV[1], ARGV[2], ARGV[3]
+local now, sid, desired_change = (clock(ARGV[1])), ARGV[2], ARGV[3]
 local key = K.session(sid)
 local record = redis.call('HMGET', key, 'desired', 'worker', 'status', 'waJid')
 if not record[1] or record[1] == 'deleted' then return { 'not_found' } end

@@ -1,11 +1,11 @@
 -- Tells inbound messages, each once: the event and the memory of it are one step (law 7).
 -- KEYS  1 partition root
--- ARGV  1 now (ms)  2 session  3 epoch  4 memory of messages told (ms)
+-- ARGV  1 the caller's clock (ms)  2 session  3 epoch  4 memory of messages told (ms)
 --       then six for each: identity (chat|sender|id), event kind ('' = only remember it), payload
 --       (JSON), message id,
 --       record for the message index (JSON; '' = none), what it changes there (JSON; '' = nothing)
 -- Replies  {stale} | {told, number of messages that were new}
-local now, sid = ARGV[1], ARGV[2]
+local now, sid = (clock(ARGV[1])), ARGV[2]
 if not owns(sid, ARGV[3]) then return { 'stale' } end
 local seen, emitted, page, begun = K.inbound(sid), 0, nil, false
 for i = 5, #ARGV, 6 do

@@ -28,6 +28,8 @@ pub(crate) struct Entry {
     pub(crate) history: Vec<SendStatus>,
     /// Epochs of the owners that vanished with it in flight.
     pub(crate) suspects: Vec<u64>,
+    /// An attempt was made that nobody answered.
+    pub(crate) unsure: bool,
 }
 
 impl Entry {
@@ -120,17 +122,25 @@ impl Model {
         } else {
             SendStatus::Queued
         }];
+        self.seq += 1;
+        entry.seq = self.seq;
         self.entries.push(entry);
         if !scheduled {
             self.enqueue(self.entries.len() - 1);
         }
     }
 
-    fn enqueue(&mut self, index: usize) {
+    fn place_last(&mut self, index: usize) {
         self.seq += 1;
         self.entries[index].seq = self.seq;
+        self.enqueue(index);
+    }
+
+    fn enqueue(&mut self, index: usize) {
         let chat = self.entries[index].chat;
-        self.chats[chat].list.push_back((self.seq, index));
+        self.chats[chat]
+            .list
+            .push_back((self.entries[index].seq, index));
         if self.chats[chat].list.len() == 1 {
             self.make_ready(chat);
         } else if self.entries[index].urgent
@@ -177,6 +187,14 @@ impl Model {
         self.chats[self.entries[index].chat].delayed = Some(at);
     }
 
+    /// A failed entry turns out to have arrived.
+    pub(crate) fn correct(&mut self, index: usize, statuses: &[SendStatus]) {
+        self.entries[index].history.extend(statuses);
+        if self.entries[index].chat == PERSON {
+            self.known.insert(PERSON);
+        }
+    }
+
     /// Puts what is in flight back to its place, the attempt not counted.
     pub(crate) fn release(&mut self, index: usize) {
         self.flying.remove(&index);
@@ -212,7 +230,7 @@ impl Model {
         let entry = &mut self.entries[index];
         entry.history.push(SendStatus::Queued);
         (entry.attempts, entry.urgent, entry.expires) = (0, false, expires);
-        self.enqueue(index);
+        self.place_last(index);
     }
 
     /// An operator lets everything go on.
@@ -233,6 +251,18 @@ impl Model {
     }
 
     pub(crate) fn waiting_by_expiry(&self) -> Vec<usize> {
+        let mut waiting = self.waiting();
+        waiting.sort_by_key(|i| (self.entries[*i].expires, self.entries[*i].seq));
+        waiting
+    }
+
+    /// Nothing waits any more, so the chats hold nothing but what ended.
+    pub(crate) fn forget_tombstones(&mut self) {
+        self.chats = Default::default();
+    }
+
+    /// As the index of what waits has them: ids break its ties.
+    pub(crate) fn waiting_as_kept(&self) -> Vec<usize> {
         let mut waiting = self.waiting();
         waiting.sort_by_key(|i| (self.entries[*i].expires, self.entries[*i].id.clone()));
         waiting
@@ -255,14 +285,12 @@ impl Model {
             entry.status() == SendStatus::Scheduled && entry.send_at <= self.now
         });
         due.sort_by_key(|index| {
-            (
-                self.entries[*index].send_at,
-                self.entries[*index].id.clone(),
-            )
+            let entry = &self.entries[*index];
+            (entry.send_at, entry.seq)
         });
         for index in due {
             self.entries[index].history.push(SendStatus::Queued);
-            self.enqueue(index);
+            self.place_last(index);
         }
         for chat in 0..CHATS.len() {
             if self.chats[chat].delayed.is_some_and(|at| at <= self.now) {
@@ -341,7 +369,8 @@ impl Model {
             let entry = &self.entries[*index];
             expiring.insert((entry.expires, entry.id.to_string()), entry.expires);
             if entry.status() == SendStatus::Scheduled {
-                scheduled.insert((entry.send_at, entry.id.to_string()), entry.send_at);
+                let member = format!("{:010x}:{}", entry.seq, entry.id);
+                scheduled.insert((entry.send_at, member), entry.send_at);
             }
         }
         for (name, set) in [("expiring", expiring), ("scheduled", scheduled)] {

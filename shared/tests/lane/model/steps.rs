@@ -72,7 +72,9 @@ pub(crate) enum Gone {
 pub(crate) enum End {
     Sent,
     Retry(Millis),
+    Silent(Millis),
     Release,
+    Cut,
     Dead,
 }
 
@@ -80,7 +82,9 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
     let end = prop_oneof![
         5 => Just(End::Sent),
         2 => select(vec![0, 40, 900]).prop_map(End::Retry),
+        1 => select(vec![0, 900]).prop_map(End::Silent),
         2 => Just(End::Release),
+        1 => Just(End::Cut),
         1 => Just(End::Dead),
     ];
     let accept = (

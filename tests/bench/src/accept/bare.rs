@@ -18,7 +18,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// How long an entry may wait, in milliseconds: the API's default.
-const TIME_TO_LIVE_MS: i64 = 24 * 3_600_000;
+const TIME_TO_LIVE_MS: u64 = 24 * 3_600_000;
 
 /// What the bare handler is told.
 #[derive(Debug, Args)]
@@ -101,7 +101,8 @@ async fn accept(
         to: body.to,
         content: body.content,
         mode: Mode::Async,
-        expires_at: now + TIME_TO_LIVE_MS,
+        expires_at: None,
+        time_to_live_ms: TIME_TO_LIVE_MS,
         send_at: 0,
         request_id: String::new(),
         idempotency: None,

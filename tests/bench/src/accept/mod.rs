@@ -70,6 +70,10 @@ async fn measure_with(plan: &Plan, persistence: Persistence) -> Result<Vec<Measu
         .await?
         .expect(201)?
         .text("id")?;
+    // As if it had been paired: nothing is accepted for a session without a number.
+    let record = format!("{PREFIX}:{{{}}}:s:{session}", world.organization());
+    let pair = format!("HSET {record} waJid 15550001111@s.whatsapp.net");
+    let _: i64 = world.redis.ask(&pair).await?;
     let bare = start_bare(&world, &session, world.folder()).await?;
 
     let bodies: Vec<String> = (0..CHATS)

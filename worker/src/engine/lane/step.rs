@@ -33,7 +33,5 @@ pub(in crate::engine) enum Call {
     Turn {
         settlements: Vec<Settlement>,
         claim: Option<Claim>,
-        /// The moment the budget was asked about.
-        at: Millis,
     },
 }

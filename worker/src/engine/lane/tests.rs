@@ -66,6 +66,9 @@ fn turn(lane: &Lane, count: usize, settled: usize) -> Turn {
         in_flight: (lane.in_flight() - settled + count) as u64,
         next_due: None,
         paused_until: None,
+        now: NOW,
+        rate: RateState::default(),
+        throttled_ms: 0,
     }
 }
 
@@ -127,6 +130,7 @@ fn what_is_spent_rests_until_the_next_cell() {
     assert_eq!(most(&call), Some(60));
     let mut turn = turn(&lane, 60, 0);
     turn.more = true;
+    turn.throttled_ms = 1_000;
     lane.took_turn(&call, &turn, NOW, SWEEP);
     let Step::Rest { until, for_room } = lane.step(NOW, 64, 64, false) else {
         panic!("it claims");

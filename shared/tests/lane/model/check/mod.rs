@@ -63,11 +63,13 @@ impl Check<'_> {
                 let (now, owner) = (self.world.now(), self.world.owner());
                 self.world.lanes.abandon(now, owner, &gone).await.unwrap();
                 for index in self.model.flying.clone() {
+                    self.model.entries[index].unsure = true;
                     self.model.end(index, &[SendStatus::Failed]);
                 }
-                for index in self.model.waiting_by_expiry() {
+                for index in self.model.waiting_as_kept() {
                     self.model.end(index, &[SendStatus::Failed]);
                 }
+                self.model.forget_tombstones();
                 self.laws.all_landed();
             }
         }
@@ -118,7 +120,7 @@ impl Check<'_> {
         };
         let now = self.world.now();
         let send = EnqueueRequest {
-            expires_at: now + ttl,
+            expires_at: Some(now + ttl),
             send_at: if *delay > 0 { now + delay } else { 0 },
             mode: if *sync { Mode::Sync } else { Mode::Async },
             idempotency: key
@@ -167,10 +169,11 @@ impl Check<'_> {
             urgent: *sync,
             seq: 0,
             attempts: 0,
-            expires: send.expires_at,
+            expires: now + ttl,
             send_at: send.send_at,
             history: Vec::new(),
             suspects: Vec::new(),
+            unsure: false,
         });
         Ok(())
     }
@@ -181,14 +184,13 @@ impl Check<'_> {
         }
         let index = of.index(self.model.entries.len());
         let status = self.model.entries[index].status();
-        let (now, from) = (self.world.now(), &self.world.from);
-        let (id, expires) = (&self.model.entries[index].id, now + DAY);
-        let retried = self.world.lanes.retry(now, from, id, expires, 10_000).await;
+        let expires = self.world.now() + DAY;
+        let retried = self.world.retry(&self.model.entries[index].id).await;
         if status == SendStatus::Failed {
-            prop_assert_eq!(retried.unwrap(), Retried::Queued);
+            prop_assert_eq!(retried, Retried::Queued);
             self.model.retry_failed(index, expires);
         } else {
-            prop_assert_eq!(retried.unwrap(), Retried::NotFailed(status));
+            prop_assert_eq!(retried, Retried::NotFailed(status));
         }
         Ok(())
     }
@@ -198,7 +200,7 @@ impl Check<'_> {
         let lanes = &self.world.lanes;
         let hold = lanes.rest(now, owner, Scope::NewChats, now + millis, "test");
         hold.await.unwrap();
-        self.model.new_chats_until = now + millis;
+        self.model.new_chats_until = self.model.new_chats_until.max(now + millis);
     }
 
     async fn receipt(&mut self, of: &Index, status: ReceiptStatus) -> Outcome {
@@ -220,14 +222,20 @@ impl Check<'_> {
             ReceiptStatus::Played => SendStatus::Played,
         };
         let rank = |status: SendStatus| status as u8;
-        let moves = rank(before) >= rank(SendStatus::Sending) && rank(before) < rank(to);
+        let corrects = before == SendStatus::Failed && self.model.entries[index].unsure;
+        let moves =
+            corrects || rank(before) >= rank(SendStatus::Sending) && rank(before) < rank(to);
         prop_assert_eq!(moved, u64::from(moves));
         if moves {
             let mut statuses = vec![SendStatus::Sent, SendStatus::Delivered, to];
             statuses.dedup();
-            statuses.retain(|status| rank(*status) > rank(before));
+            statuses.retain(|status| corrects || rank(*status) > rank(before));
             self.laws.landed(&self.model.entries[index].id);
-            self.model.end(index, &statuses);
+            if corrects {
+                self.model.correct(index, &statuses);
+            } else {
+                self.model.end(index, &statuses);
+            }
         }
         Ok(())
     }
@@ -239,8 +247,7 @@ impl Check<'_> {
         let index = of.index(self.model.entries.len());
         let entry = &self.model.entries[index];
         let status = entry.status();
-        let (now, from) = (self.world.now(), &self.world.from);
-        let cancelled = self.world.lanes.cancel(now, from, &entry.id).await.unwrap();
+        let cancelled = self.world.cancel(&entry.id).await;
         let expected = match status {
             SendStatus::Scheduled | SendStatus::Queued => Cancelled::Done,
             SendStatus::Sending => Cancelled::InFlight,
@@ -263,7 +270,7 @@ impl Check<'_> {
         if !operator {
             let rest = lanes.rest(now, self.world.owner(), Scope::All, until, "test");
             rest.await.unwrap();
-            self.model.owner_pause = until;
+            self.model.owner_pause = self.model.owner_pause.max(until);
         } else if until > 0 {
             let pause = lanes.pause(now, from, Some(until), "test");
             assert!(pause.await.unwrap());

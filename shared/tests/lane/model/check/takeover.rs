@@ -20,6 +20,8 @@ impl Check<'_> {
         prop_assert_eq!(recovered.rate, self.model.budget.state());
         let mut dead = 0;
         for index in self.model.flying.clone() {
+            // Whoever had it may have put it on the wire.
+            self.model.entries[index].unsure = true;
             // Law 5: whoever parted in order is no witness, and costs nothing.
             if matches!(gone, Gone::Parted) {
                 self.model.release(index);
@@ -52,10 +54,7 @@ impl Check<'_> {
                 attempt: Attempt::Sent(now),
             })
             .collect();
-        let claim = Some(Claim {
-            most: 3,
-            shares: Default::default(),
-        });
+        let claim = Some(Claim { most: 3 });
         let turn = lanes
             .turn(now, owner, MAX_ATTEMPTS, &settlements, claim)
             .await;

@@ -23,6 +23,8 @@ impl Check<'_> {
             let attempt = match end {
                 End::Sent => Attempt::Sent(now),
                 End::Retry(wait) => Attempt::Retry(now + wait, failure()),
+                End::Silent(wait) => Attempt::Silent(now + wait, failure()),
+                End::Cut => Attempt::Cut,
                 End::Release => Attempt::Release,
                 End::Dead => Attempt::Dead(failure()),
             };
@@ -36,7 +38,6 @@ impl Check<'_> {
         let now = self.world.now();
         let want = most.unwrap_or(0);
         let most = most.map(|_| self.model.budget.available(now, want).unwrap_or(0));
-        let shares = self.model.budget.shares(now);
         let settlements: Vec<_> = ends
             .iter()
             .map(|(index, attempt)| Settlement {
@@ -44,7 +45,7 @@ impl Check<'_> {
                 attempt: attempt.clone(),
             })
             .collect();
-        let claim = most.map(|most| Claim { most, shares });
+        let claim = most.map(|most| Claim { most });
         let owner = self.world.owner();
         let turn = self
             .world
@@ -60,6 +61,14 @@ impl Check<'_> {
                 Attempt::Dead(_) => self.model.end(index, &[SendStatus::Failed]),
                 Attempt::Release => self.model.release(index),
                 Attempt::Retry(at, _) => self.model.retry(index, at, MAX_ATTEMPTS),
+                Attempt::Silent(at, _) => {
+                    self.model.entries[index].unsure = true;
+                    self.model.retry(index, at, MAX_ATTEMPTS);
+                }
+                Attempt::Cut => {
+                    self.model.entries[index].unsure = true;
+                    self.model.release(index);
+                }
             }
             let dead = self.model.entries[index].status() == SendStatus::Failed;
             settled.push(if dead { Settled::Dead } else { Settled::Done });
@@ -110,11 +119,10 @@ impl Check<'_> {
             .map(|i| self.model.entries[*i].id.clone())
             .collect();
         let most = self.model.budget.available(now, most).unwrap_or(0);
-        let shares = self.model.budget.shares(now);
         let lost = self
             .world
             .lanes
-            .claim(now, self.world.owner(), Claim { most, shares });
+            .claim(now, self.world.owner(), Claim { most });
         lost.await.unwrap();
         let recovered = self
             .world
