@@ -15,6 +15,7 @@ pub(crate) mod docs;
 mod hub;
 mod input;
 mod listener;
+mod payloads;
 #[cfg(test)]
 mod slow_listener;
 
@@ -35,6 +36,7 @@ use crate::state::App;
 pub(crate) use hub::Hubs;
 use input::Wanted;
 use listener::{Form, Listener};
+pub(crate) use payloads::schemas;
 
 /// `GET /events?types=&session=&since=`: Server-Sent Events, or NDJSON by `Accept`.
 pub(crate) async fn listen(

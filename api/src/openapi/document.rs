@@ -80,6 +80,7 @@ fn value(table: &[Line]) -> Value {
         let shown = shown(line, &operation, &mut generator);
         paths.entry(&line.path).or_default().insert(method, shown);
     }
+    schemas.extend(crate::events::schemas(&mut generator));
     schemas.extend(generator.take_definitions(true));
     let tags: Vec<Value> = TAGS
         .iter()

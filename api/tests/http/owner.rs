@@ -82,6 +82,7 @@ impl Owner {
             id: id.to_owned(),
             known: Some(known),
             amends: None,
+            ..InboundEvent::default()
         };
         let owner = (&self.of, self.epoch);
         let emitted = world.sessions.emit_inbound(now(), owner, &[event]).await;

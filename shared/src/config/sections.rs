@@ -75,6 +75,8 @@ pub struct WorkerConfig {
     pub reach_out_rest_ms: u32,
     /// How long what is in flight may still take after a signal to end, in milliseconds.
     pub drain_timeout_ms: u64,
+    /// Whether posts to people's status become events.
+    pub status_posts: bool,
     /// How to speak to WhatsApp.
     pub whatsapp: WhatsAppConfig,
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::PollKey;
+use super::{Download, PollKey, PollSecret};
 use crate::clock::Millis;
 
 /// Most bytes of a message's text that are remembered.
@@ -42,6 +42,12 @@ pub struct KnownMessage {
     /// What it takes to vote, if it is a poll.
     #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
     pub poll: Option<PollKey>,
+    /// What others encrypt with what they answer to it, if it is an event in a calendar.
+    #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<PollSecret>,
+    /// How its file is fetched, if it has one.
+    #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
+    pub download: Option<Download>,
     /// The place in the event stream at which it was told as it is now, if it came in or was edited
     /// elsewhere. `inbound.lua` adds it.
     #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
@@ -68,6 +74,8 @@ impl KnownMessage {
             excerpt: excerpt.to_owned(),
             cut: excerpt.len() < text.len(),
             poll: None,
+            secret: None,
+            download: None,
             event: None,
             edit: None,
         }

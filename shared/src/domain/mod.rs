@@ -2,6 +2,7 @@
 
 mod amendment;
 mod content;
+mod download;
 mod failure;
 mod id;
 mod jid;
@@ -11,6 +12,7 @@ mod status;
 
 pub use amendment::Amendment;
 pub use content::{Content, MessageContext, Poll, PollKey, PollSecret, Target, new_message_id};
+pub use download::{Download, MediaKind};
 pub use failure::SendFailure;
 pub use id::{
     ApiKeyId, EventId, InstallationId, InstanceId, InvalidId, OrganizationId, OutboxId, SessionId,

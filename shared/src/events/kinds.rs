@@ -1,7 +1,7 @@
 //! The kinds of events.
 
 /// Every kind that an organization's stream may hold, as the contract lists them.
-pub const KINDS: [&str; 16] = [
+pub const KINDS: [&str; 20] = [
     "message.status",
     "message",
     "message.from_me",
@@ -18,6 +18,10 @@ pub const KINDS: [&str; 16] = [
     "contact.update",
     "presence.update",
     "call.incoming",
+    "call.missed",
+    "call.ended_elsewhere",
+    "status.post",
+    "message.undecryptable",
 ];
 
 /// What tells a listener that events are missing. It is in no stream; it is made on the way.

@@ -5,9 +5,11 @@
 //! nothing has to be looked up, and the id of one organization means nothing in another.
 
 mod envelope;
+pub mod inbound;
 mod kinds;
 mod log;
 mod place;
+pub mod whapi;
 
 pub use envelope::{Event, gap_event};
 pub use kinds::{GAP_KIND, KINDS, is_kind};

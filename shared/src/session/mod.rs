@@ -23,7 +23,7 @@ use crate::redis::{LuaScript, RedisFailure, Store, script, settings};
 
 pub use directory::{NewSession, SessionPatch};
 pub(crate) use ownership::INBOUND_MEMORY_MS;
-pub use ownership::{Acquired, InboundEvent, Report, ReportedEvent};
+pub use ownership::{Acquired, ChannelPlace, InboundEvent, Report, ReportedEvent, Vote};
 pub use record::{Desired, QrCode, SessionRecord};
 
 /// What a user wants of a session.

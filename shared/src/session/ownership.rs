@@ -1,6 +1,9 @@
 //! Owning a session: what only its owner may do, under its epoch.
 
+use std::collections::HashMap;
+
 use redis::{AsyncCommands, Value};
+use serde::Serialize;
 
 use super::{Sessions, member};
 use crate::clock::Millis;
@@ -45,8 +48,40 @@ pub struct ReportedEvent {
     pub payload: String,
 }
 
+/// A vote in a poll, decrypted, for the poll's running totals.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Vote {
+    /// The message id of the poll.
+    #[serde(rename = "p")]
+    pub poll: String,
+    /// Who votes, by the name that stays the same: each has one vote.
+    #[serde(rename = "k")]
+    pub voter: String,
+    /// Who votes, as it is shown.
+    #[serde(rename = "v")]
+    pub name: String,
+    /// When; an earlier vote does not replace a later one.
+    #[serde(rename = "t")]
+    pub at: Millis,
+    /// The texts of the options chosen.
+    #[serde(rename = "o")]
+    pub chosen: Vec<String>,
+    /// The texts of all options of the poll.
+    #[serde(rename = "a")]
+    pub options: Vec<String>,
+}
+
+/// How far the posts of a channel were told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChannelPlace {
+    /// The JID of the channel.
+    pub channel: String,
+    /// The number of a post in it.
+    pub server_id: u64,
+}
+
 /// An inbound message to be told once.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct InboundEvent {
     /// What makes it the same message: chat, sender and id, joined by `|`.
     pub identity: String,
@@ -60,6 +95,10 @@ pub struct InboundEvent {
     pub known: Option<KnownMessage>,
     /// What it changes about another message.
     pub amends: Option<Amendment>,
+    /// The vote, if it is one that was decrypted: its payload is completed with the poll's totals.
+    pub vote: Option<Vote>,
+    /// Where in its channel it is, if it is a post.
+    pub channel: Option<ChannelPlace>,
 }
 
 /// What a request for a message is remembered by, beside the message itself.
@@ -247,8 +286,14 @@ impl Sessions {
             let known = message.known.as_ref().map(serde_json::to_string);
             let amends = message.amends.as_ref().map(serde_json::to_string);
             // A struct of texts and numbers always has a JSON form.
+            let vote = message.vote.as_ref().map(serde_json::to_string);
             call.arg(known.and_then(Result::ok).unwrap_or_default())
-                .arg(amends.and_then(Result::ok).unwrap_or_default());
+                .arg(amends.and_then(Result::ok).unwrap_or_default())
+                .arg(vote.and_then(Result::ok).unwrap_or_default());
+            match &message.channel {
+                Some(place) => call.arg(&place.channel).arg(place.server_id),
+                None => call.arg("").arg(0),
+            };
         }
         let reply: Vec<Value> = self.run(&call).await?;
         match reply.as_slice() {
@@ -287,13 +332,41 @@ impl Sessions {
     ) -> Result<(), LaneError> {
         let asked = InboundEvent {
             identity: asked_for(identity),
-            kind: "",
-            payload: String::new(),
-            id: String::new(),
-            known: None,
-            amends: None,
+            ..InboundEvent::default()
         };
         self.emit_inbound(now, owner, &[asked]).await.map(drop)
+    }
+
+    /// How far the posts of each channel were told: channel JID and number of the newest.
+    ///
+    /// # Errors
+    /// When Redis does not answer.
+    pub async fn channels(&self, of: &SessionRef) -> Result<HashMap<String, u64>, RedisFailure> {
+        let key = key(
+            PARTITION,
+            &self.root(of),
+            "channels",
+            &[of.session.as_str()],
+        );
+        Ok(self.store.connection.clone().hgetall(key).await?)
+    }
+
+    /// Remembers that the posts of a channel are told from after this one on.
+    ///
+    /// # Errors
+    /// [`LaneError::Stale`] when the session has a new owner: nothing is remembered.
+    pub async fn follow_channel(
+        &self,
+        now: Millis,
+        owner: (&SessionRef, Epoch),
+        place: ChannelPlace,
+    ) -> Result<(), LaneError> {
+        let from = InboundEvent {
+            identity: format!("{}|from", place.channel),
+            channel: Some(place),
+            ..InboundEvent::default()
+        };
+        self.emit_inbound(now, owner, &[from]).await.map(drop)
     }
 
     /// Removes the record of a deleted session.

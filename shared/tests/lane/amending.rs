@@ -56,6 +56,7 @@ async fn received(world: &World, id: &str, amends: Amendment) {
         id: id.to_owned(),
         known: None,
         amends: Some(amends),
+        ..InboundEvent::default()
     };
     let events = [event];
     let emitted = sessions.emit_inbound(world.now(), world.owner(), &events);
@@ -247,6 +248,7 @@ async fn a_caption_is_followed() {
         id: "PICTURE".into(),
         known: Some(known),
         amends: None,
+        ..InboundEvent::default()
     };
     let events = [event];
     let emitted = sessions.emit_inbound(world.now(), world.owner(), &events);

@@ -41,7 +41,7 @@ pub(crate) async fn hear(world: &World, id: &str, sender: &str, text: &str) {
         payload: format!("{{\"text\":\"{text}\"}}"),
         id: id.to_owned(),
         known: Some(known),
-        amends: None,
+        ..InboundEvent::default()
     };
     let events = [event];
     let emitted = sessions.emit_inbound(world.now(), world.owner(), &events);

@@ -8,6 +8,7 @@ use wacore_binary::node::ValueRef;
 use wacore_binary::{Jid, NodeRef, Server};
 
 use crate::accounts::DeviceAddress;
+use crate::channels;
 use crate::devices::Device;
 use crate::iq;
 use crate::link::Link;
@@ -166,6 +167,7 @@ impl Session {
     fn handle(&self, node: &NodeRef<'_>, size: usize) -> Option<(Duration, Held)> {
         match &*node.tag {
             "iq" => iq::handle(self, node),
+            "message" if channels::handle(self, node) => {}
             "message" => match Submission::read(self.address.clone(), node, size) {
                 Some(submission) => return relay::submit(self, submission),
                 None => tracing::warn!("a message without id or recipient was dropped"),

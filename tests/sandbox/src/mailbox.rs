@@ -27,6 +27,7 @@ pub(crate) enum Class {
     Message,
     Receipt,
     Notification,
+    Call,
 }
 
 impl Class {
@@ -36,6 +37,7 @@ impl Class {
             "message" => Some(Self::Message),
             "receipt" => Some(Self::Receipt),
             "notification" => Some(Self::Notification),
+            "call" => Some(Self::Call),
             _ => None,
         }
     }
@@ -192,7 +194,7 @@ impl Mailbox {
     /// The device is ready: announces the queue, or opens at once when it is empty.
     pub(crate) fn announce(&self, link: &Link) {
         let mut state = self.lock();
-        let mut counts = [0_usize; 3];
+        let mut counts = [0_usize; 4];
         for pending in state.pending.values() {
             counts[pending.key.class as usize] += 1;
         }

@@ -8,6 +8,7 @@ use wacore_binary::Node;
 
 use crate::accounts::{Accounts, DeviceAddress};
 use crate::certificate::CertificateChain;
+use crate::channels::Channels;
 use crate::config::Config;
 use crate::error::StartError;
 use crate::faults::Faults;
@@ -23,6 +24,7 @@ pub(crate) struct World {
     chain: RwLock<Arc<CertificateChain>>,
     pub(crate) accounts: Accounts,
     pub(crate) groups: Groups,
+    pub(crate) channels: Channels,
     pub(crate) desk: PairingDesk,
     pub(crate) ledger: Ledger,
     pub(crate) faults: Faults,
@@ -35,6 +37,7 @@ impl World {
             chain: RwLock::new(Arc::new(CertificateChain::generate()?)),
             accounts: Accounts::default(),
             groups: Groups::default(),
+            channels: Channels::default(),
             desk: PairingDesk::default(),
             ledger: Ledger::new(config.ledger_limit),
             faults: Faults::default(),

@@ -42,6 +42,29 @@ impl Contract {
         &CONTRACT
     }
 
+    /// A schema that is a document of its own, with the schemas it refers to.
+    ///
+    /// # Errors
+    /// When it is no JSON.
+    pub fn of_schema(json: &str) -> Result<Self> {
+        let document = serde_json::from_str(json).context("the schema is no JSON")?;
+        Ok(Self { document })
+    }
+
+    /// Whether a value fits the schema that the document is.
+    ///
+    /// # Errors
+    /// With the place that does not fit.
+    pub fn fits(&self, value: &Value) -> Result<()> {
+        self.fits_schema(value, &self.document)
+    }
+
+    /// A part of the document, such as `/components/schemas/MessageEvent`.
+    #[must_use]
+    pub fn part(&self, pointer: &str) -> Option<&Value> {
+        self.document.pointer(pointer)
+    }
+
     /// All operations.
     pub fn operations(&self) -> impl Iterator<Item = Operation<'_>> {
         self.paths().iter().flat_map(|(path, item)| {

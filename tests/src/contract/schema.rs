@@ -16,6 +16,9 @@ const SILENT: &[&str] = &[
     "examples",
     "contentMediaType",
     "contentEncoding",
+    "discriminator",
+    "$schema",
+    "$defs",
 ];
 
 /// Whether a value fits; `place` is a JSON pointer to it.

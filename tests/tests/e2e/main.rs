@@ -18,6 +18,7 @@ mod groups;
 mod holds;
 mod idempotency;
 mod in_groups;
+mod inbound;
 mod input;
 mod operations;
 mod outage;

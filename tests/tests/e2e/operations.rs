@@ -177,7 +177,7 @@ async fn what_the_person_does_is_told() -> Result<()> {
                     let (_, event) = stage.received(vote).await?;
                     assert_eq!(event.kind(), "poll.vote");
                     assert_eq!(event.text("targetMessageId"), id);
-                    let mut emitted = event.0["payload"]["options"].clone();
+                    let mut emitted = event.0["payload"]["poll_vote"]["options"].clone();
                     if let Some(emitted) = emitted.as_array_mut() {
                         emitted.reverse();
                     }
@@ -191,7 +191,7 @@ async fn what_the_person_does_is_told() -> Result<()> {
                 let (_, event) = stage.received(reaction).await?;
                 assert_eq!(event.kind(), "message.reaction");
                 assert_eq!(event.text("targetMessageId"), own);
-                assert_eq!(event.0["payload"]["emoji"], emoji);
+                assert_eq!(event.0["payload"]["reaction"]["emoji"], emoji);
             }
             let (theirs, _) = stage
                 .received(json!({"type": "text", "text": "helo"}))

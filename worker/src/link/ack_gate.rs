@@ -7,6 +7,7 @@
 //! recorded. Frames wait in their order and none waits for what came after it, so a crowd of
 //! receipts that is recorded in one step delays a crowd of frames once.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -30,6 +31,27 @@ const FLUSH: Duration = Duration::from_secs(3);
 pub(super) struct ReceivedFacts {
     received: AtomicU64,
     recorded: watch::Sender<u64>,
+    /// Numbers of tickets, in their order.
+    tickets: AtomicU64,
+    /// The tickets that are held.
+    held: watch::Sender<BTreeSet<u64>>,
+}
+
+/// Holds all frames that are written after it was taken, until it is given back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ticket(u64);
+
+/// What a frame waits for.
+#[derive(Debug, Clone, Copy)]
+struct Mark {
+    /// So many facts must be recorded.
+    facts: u64,
+    /// No ticket before this one may be held.
+    tickets: u64,
+}
+
+fn none_before(held: &BTreeSet<u64>, ticket: u64) -> bool {
+    held.first().is_none_or(|first| *first >= ticket)
 }
 
 impl ReceivedFacts {
@@ -37,6 +59,8 @@ impl ReceivedFacts {
         Self {
             received: AtomicU64::new(0),
             recorded: watch::Sender::new(0),
+            tickets: AtomicU64::new(0),
+            held: watch::Sender::new(BTreeSet::new()),
         }
     }
 
@@ -50,21 +74,46 @@ impl ReceivedFacts {
         self.recorded.send_modify(|recorded| *recorded += count);
     }
 
+    /// Something arrived that must be committed, apart from the facts and in no order with them.
+    pub(super) fn hold(&self) -> Ticket {
+        let mut ticket = 0;
+        self.held.send_modify(|held| {
+            ticket = self.tickets.fetch_add(1, Ordering::AcqRel);
+            held.insert(ticket);
+        });
+        Ticket(ticket)
+    }
+
+    /// It is committed, or comes again. A ticket may be given back more than once.
+    pub(super) fn release(&self, ticket: Ticket) {
+        self.held.send_modify(|held| {
+            held.remove(&ticket.0);
+        });
+    }
+
     /// What was heard up to now.
-    fn mark(&self) -> u64 {
-        self.received.load(Ordering::Acquire)
+    fn mark(&self) -> Mark {
+        Mark {
+            facts: self.received.load(Ordering::Acquire),
+            tickets: self.tickets.load(Ordering::Acquire),
+        }
     }
 
-    fn is_recorded(&self, mark: u64) -> bool {
-        *self.recorded.borrow() >= mark
+    fn is_recorded(&self, mark: Mark) -> bool {
+        *self.recorded.borrow() >= mark.facts && none_before(&self.held.borrow(), mark.tickets)
     }
 
-    async fn recorded(&self, mark: u64) {
-        // The sender lives in `self`, so waiting can not fail.
+    async fn recorded(&self, mark: Mark) {
+        // The senders live in `self`, so waiting can not fail.
         let _ = self
             .recorded
             .subscribe()
-            .wait_for(|recorded| *recorded >= mark)
+            .wait_for(|recorded| *recorded >= mark.facts)
+            .await;
+        let _ = self
+            .held
+            .subscribe()
+            .wait_for(|held| none_before(held, mark.tickets))
             .await;
     }
 }
@@ -74,7 +123,7 @@ impl ReceivedFacts {
 /// was about to write when it froze ends here.
 pub(super) struct Guarded {
     line: Arc<Line>,
-    waiting: mpsc::Sender<(u64, Bytes)>,
+    waiting: mpsc::Sender<(Mark, Bytes)>,
 }
 
 /// What the connection and its writer share.
@@ -107,7 +156,7 @@ impl Line {
     }
 
     /// Writes what waits, in its order.
-    async fn run(&self, mut waiting: mpsc::Receiver<(u64, Bytes)>) {
+    async fn run(&self, mut waiting: mpsc::Receiver<(Mark, Bytes)>) {
         while let Some((mark, frame)) = waiting.recv().await {
             let written = async {
                 self.received.recorded(mark).await;
@@ -277,6 +326,27 @@ mod tests {
         world.idle().await;
         world.send(b"d").await;
         assert_eq!(world.written(), ["a", "b", "c", "d"]);
+    }
+
+    #[tokio::test]
+    async fn a_frame_waits_for_the_tickets_taken_before_it() {
+        let world = World::new();
+        let first = world.received.hold();
+        world.send(b"a").await;
+        let second = world.received.hold();
+        world.send(b"b").await;
+        world.received.release(second);
+        assert!(world.written().is_empty(), "the first is still held");
+        world.received.release(first);
+        world.idle().await;
+        assert_eq!(world.written(), ["a", "b"]);
+        world.received.release(first);
+        let third = world.received.hold();
+        world.send(b"c").await;
+        assert_eq!(world.written(), ["a", "b"]);
+        world.received.release(third);
+        world.idle().await;
+        assert_eq!(world.written(), ["a", "b", "c"]);
     }
 
     #[tokio::test]

@@ -14,13 +14,13 @@ use whatsapp_rust::store::commands::DeviceCommand;
 use whatsapp_rust::store::error::StoreError;
 use whatsapp_rust::store::persistence_manager::PersistenceManager;
 use whatsapp_rust::traits::Backend;
-use whatsapp_rust::{CacheConfig, Client, ClientBuilderError, TokioRuntime};
+use whatsapp_rust::{CacheConfig, Client, ClientBuilderError, RawNodeLease, TokioRuntime};
 
 use super::inbound::CommitHook;
 use super::pair::{PairingFailure, request_code};
 use super::state::Core;
 use super::transport::{Dialer, MayAct};
-use super::{ClientVersion, Fact, InboundSink, LinkEnd, Network};
+use super::{ChannelPlaces, ClientVersion, Fact, InboundSink, LinkEnd, Network, channels};
 use crate::Backoff;
 
 /// How long the backend keeps what was sent, to answer retry receipts: those of a phone that was
@@ -108,6 +108,8 @@ pub struct LinkParts {
     pub facts: mpsc::UnboundedSender<Fact>,
     /// Where inbound messages go.
     pub inbound: Arc<dyn InboundSink>,
+    /// Where the places in channels are kept.
+    pub channels: Arc<dyn ChannelPlaces>,
     /// Asked right before anything is written to WhatsApp.
     pub may_act: MayAct,
 }
@@ -138,6 +140,8 @@ pub struct Link {
     pub(super) client: Arc<Client>,
     pub(super) core: Arc<Core>,
     pub(super) ack_timeout: Duration,
+    /// The frames that arrive are shown to us before they are acknowledged (`arrivals.rs`).
+    _raw_nodes: RawNodeLease,
 }
 
 impl fmt::Debug for Link {
@@ -158,6 +162,7 @@ impl Link {
             parts.clock,
             parts.facts,
             parts.inbound,
+            parts.channels,
             config.silent_acks.max(1),
         ));
         let persistence = Arc::new(PersistenceManager::new(parts.backend).await?);
@@ -197,6 +202,9 @@ impl Link {
         let client = builder.build().await?.into_client();
         core.attach(&client);
         client.subscribe_handler(Arc::clone(&core) as _).detach();
+        if let Some(late) = core.take_late() {
+            tokio::spawn(channels::follow(Arc::clone(&core), late));
+        }
 
         tokio::spawn(supervise(
             Arc::clone(&client),
@@ -205,6 +213,7 @@ impl Link {
         ));
         let link = Self {
             runtime: Handle::current(),
+            _raw_nodes: client.acquire_raw_node_forwarding(),
             client,
             core,
             ack_timeout: config.ack_timeout,

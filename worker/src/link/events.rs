@@ -3,14 +3,18 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use gateway_shared::events::inbound::{Address, UndecryptablePayload};
 use gateway_shared::lane::ReceiptStatus;
 use wacore::types::events::{
-    ConnectFailureReason, Event, EventHandler, EventInterest, EventKind, Receipt, ServerAck,
+    ConnectFailureReason, DecryptFailMode, Event, EventHandler, EventInterest, EventKind,
+    InboundMessage as LibraryMessage, Receipt, ServerAck, UndecryptableMessage,
 };
 use wacore::types::presence::ReceiptType;
+use wacore_binary::JidExt as _;
 
 use super::acks::Answer;
-use super::inbound::commit_late;
+use super::calls::CallFact;
+use super::channels::Late;
 use super::state::Core;
 use super::{Fact, GroupNotice, LinkEnd, ReceiptFact, WaAddress};
 
@@ -48,10 +52,62 @@ impl Core {
         }));
     }
 
+    /// Messages that the library acknowledges without asking whether they are committed.
+    fn bypassed(&self, batch: &Arc<[LibraryMessage]>) {
+        let posts = batch
+            .iter()
+            .all(|message| message.info.source.chat.is_newsletter());
+        if posts {
+            return self.commit_later(Late::Posts(batch.to_vec()));
+        }
+        // What our phone decrypted for us: its answer is acknowledged after this, so nothing is
+        // written until the message is committed.
+        let ticket = self.received.hold();
+        self.commit_later(Late::Recovered(batch.to_vec(), ticket));
+    }
+
+    fn undecryptable(&self, message: &UndecryptableMessage) {
+        let info = &message.info;
+        self.arrivals.committed(info);
+        let unwanted = info.source.chat.is_status_broadcast() && !self.inbound.wants_stories();
+        if unwanted || message.decrypt_fail_mode == DecryptFailMode::Hide {
+            return;
+        }
+        self.tell(Fact::Undecryptable(Box::new(unread(message))));
+    }
+
     fn final_fact(&self, fact: Fact, end: LinkEnd) {
         self.lost();
         self.tell(fact);
         self.note_end(end);
+    }
+}
+
+/// A message that could not be read, as it is told.
+fn unread(message: &UndecryptableMessage) -> UndecryptablePayload {
+    let info = &message.info;
+    let source = &info.source;
+    let chat = WaAddress::from(&source.chat);
+    let sender = WaAddress::from(&source.sender);
+    let alt = source.sender_alt.as_ref().map(WaAddress::from);
+    let alt = alt.as_ref().map(WaAddress::as_str);
+    let direct = !source.is_group && !source.is_from_me;
+    let reason = if message.is_unavailable {
+        message.unavailable_type.as_str()
+    } else {
+        "undecryptable"
+    };
+    UndecryptablePayload {
+        wa_message_id: info.id.clone(),
+        chat_jid: chat.to_string(),
+        chat: Address::new(chat.as_str(), alt.filter(|_| direct)),
+        sender_jid: sender.to_string(),
+        sender: Address::new(sender.as_str(), alt),
+        from_me: source.is_from_me,
+        push_name: info.push_name.clone(),
+        reason: reason.to_owned(),
+        timestamp: info.timestamp.timestamp_millis(),
+        offline: info.is_offline,
     }
 }
 
@@ -82,15 +138,27 @@ impl EventHandler for Core {
         match &*event {
             Event::ServerAck(ack) => self.acknowledged(ack),
             Event::Receipt(receipt) => self.receipt(receipt),
+            Event::RawNode(node) => self
+                .arrivals
+                .arrived(node.get(), self.inbound.wants_stories()),
             // Channels, and messages that our phone decrypted for us, pass the hook by.
-            Event::Messages(batch) if !batch.hook_committed => {
-                commit_late(&self.inbound, &batch.messages);
+            Event::Messages(batch) if !batch.hook_committed => self.bypassed(&batch.messages),
+            Event::UndecryptableMessage(message) => self.undecryptable(message),
+            Event::IncomingCall(call) => {
+                if let Some(call) = CallFact::incoming(call) {
+                    self.tell(Fact::Call(Box::new(call)));
+                }
+            }
+            Event::MissedCall(call) => self.tell(Fact::Call(Box::new(CallFact::missed(call)))),
+            Event::CallEndedElsewhere(call) => {
+                self.tell(Fact::Call(Box::new(CallFact::elsewhere(call))));
             }
             Event::Connected(_) => {
                 let client = self.client();
                 self.received();
                 self.failed_dials.store(0, Ordering::Relaxed);
                 self.connected.send_replace(true);
+                self.commit_later(Late::Connected);
                 self.tell(Fact::Connected {
                     jid: client
                         .as_ref()
@@ -192,6 +260,11 @@ impl EventHandler for Core {
             EventKind::ClientOutdated,
             EventKind::ConnectFailure,
             EventKind::GroupUpdate,
+            EventKind::RawNode,
+            EventKind::UndecryptableMessage,
+            EventKind::IncomingCall,
+            EventKind::MissedCall,
+            EventKind::CallEndedElsewhere,
         ])
     }
 }
@@ -200,7 +273,9 @@ impl EventHandler for Core {
 mod tests {
     use super::*;
     use crate::link::transport::DialObserver;
-    use crate::link::{InboundMessage, InboundRefused, InboundSink};
+    use crate::link::{ChannelPlaces, InboundMessage, InboundRefused, InboundSink};
+    use std::collections::HashMap;
+
     use async_trait::async_trait;
     use gateway_shared::clock::ManualClock;
     use tokio::sync::mpsc;
@@ -214,9 +289,16 @@ mod tests {
             }
         }
         let (facts, emitted) = mpsc::unbounded_channel();
-        let inbound = Arc::new(Nowhere);
+        #[async_trait]
+        impl ChannelPlaces for Nowhere {
+            async fn channels(&self) -> Option<HashMap<String, u64>> {
+                None
+            }
+            async fn follow(&self, _channel: &str, _server_id: u64) {}
+        }
+        let clock = Arc::new(ManualClock::at(1_000));
         (
-            Core::new(Arc::new(ManualClock::at(1_000)), facts, inbound, 2),
+            Core::new(clock, facts, Arc::new(Nowhere), Arc::new(Nowhere), 2),
             emitted,
         )
     }

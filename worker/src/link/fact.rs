@@ -3,8 +3,10 @@
 use std::fmt;
 
 use gateway_shared::clock::Millis;
+use gateway_shared::events::inbound::UndecryptablePayload;
 use gateway_shared::lane::ReceiptStatus;
 
+use super::calls::CallFact;
 use super::{GroupNotice, WaAddress};
 
 /// Something that happened on a link. Codes and addresses are secret or personal: they do not
@@ -93,6 +95,10 @@ pub enum Fact {
     Receipt(ReceiptFact),
     /// Something changed about a group.
     Group(Box<GroupNotice>),
+    /// A call rings, or rings no more.
+    Call(Box<CallFact>),
+    /// A message arrived that could not be read.
+    Undecryptable(Box<UndecryptablePayload>),
     /// The link is over. Nothing follows; going on takes a new link.
     Ended(LinkEnd),
 }
@@ -101,7 +107,10 @@ impl Fact {
     /// Whether WhatsApp has it acknowledged, and forgets it then: it must be recorded before.
     #[must_use]
     pub fn is_acknowledged(&self) -> bool {
-        matches!(self, Self::Receipt(_) | Self::Group(_))
+        matches!(
+            self,
+            Self::Receipt(_) | Self::Group(_) | Self::Call(_) | Self::Undecryptable(_)
+        )
     }
 }
 
@@ -177,6 +186,10 @@ impl fmt::Debug for Fact {
                 write!(f, "Receipt({status:?}, {message_ids:?})")
             }
             Self::Group(notice) => write!(f, "Group({:?})", notice.change),
+            Self::Call(call) => write!(f, "Call({})", call.kind),
+            Self::Undecryptable(message) => {
+                write!(f, "Undecryptable({})", message.wa_message_id)
+            }
             Self::Ended(end) => write!(f, "Ended({end:?})"),
         }
     }

@@ -28,7 +28,9 @@
 //! addition, [`LinkConfig::silent_acks`] ack timeouts in a row drop it at once.
 //!
 //! # Acknowledgements
-//! A receipt, or a change to a group, is acknowledged only after it is recorded: see `barrier.rs`.
+//! A receipt, a change to a group or a call is acknowledged only after it is recorded, a post to a
+//! status or a channel only after it is committed: see `barrier.rs` and `arrivals.rs`. What channels
+//! posted while the link was down is asked for after each connection: see `channels.rs`.
 //! Whoever follows the facts says with [`Link::recorded`] how many of these it has recorded.
 //!
 //! # Retry receipts, also after a restart
@@ -42,15 +44,16 @@ mod ack_gate;
 pub mod acks;
 pub mod address;
 pub mod again;
+mod arrivals;
+pub mod calls;
 pub mod certificate;
+pub mod channels;
 pub mod classify;
 pub mod client;
-mod content;
 mod events;
 pub mod fact;
 pub mod groups;
 pub mod inbound;
-pub mod kind;
 pub mod message;
 pub mod pair;
 pub mod presence;
@@ -62,13 +65,13 @@ pub mod vote;
 
 pub use address::WaAddress;
 pub use again::NotAsked;
+pub use calls::CallFact;
+pub use channels::ChannelPlaces;
 pub use classify::{LaneEffect, SendPolicy, Verdict};
 pub use client::{Link, LinkConfig, LinkError, LinkParts, Pairing, SENT_MESSAGE_TTL};
-pub use content::{Card, InboundContent, Place};
 pub use fact::{Fact, LinkEnd, ReceiptFact};
 pub use groups::{GroupChange, GroupFailure, GroupNotice, Person};
-pub use inbound::{InboundMessage, InboundRefused, InboundSink};
-pub use kind::MessageKind;
+pub use inbound::{InboundMessage, InboundRefused, InboundSink, SealedAnswer};
 pub use pair::{PairingCode, PairingFailure, Unreported};
 pub use presence::Unshown;
 pub use send::{NotSent, SendOutcome, Silence};

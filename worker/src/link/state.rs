@@ -13,6 +13,8 @@ use whatsapp_rust::transport::Transport;
 
 use super::ack_gate::ReceivedFacts;
 use super::acks::Acks;
+use super::arrivals::Arrivals;
+use super::channels::{ChannelPlaces, Late};
 use super::inbound::InboundSink;
 use super::transport::DialObserver;
 use super::{Fact, LinkEnd};
@@ -22,6 +24,12 @@ pub(super) struct Core {
     pub(super) clock: SharedClock,
     pub(super) acks: Acks,
     pub(super) received: Arc<ReceivedFacts>,
+    pub(super) arrivals: Arrivals,
+    /// Where the places in channels are kept.
+    pub(super) channels: Arc<dyn ChannelPlaces>,
+    /// What is committed apart from the receive pipeline.
+    late: mpsc::UnboundedSender<Late>,
+    late_queue: Mutex<Option<mpsc::UnboundedReceiver<Late>>>,
     facts: mpsc::UnboundedSender<Fact>,
     pub(super) inbound: Arc<dyn InboundSink>,
     client: OnceLock<Weak<Client>>,
@@ -57,12 +65,19 @@ impl Core {
         clock: SharedClock,
         facts: mpsc::UnboundedSender<Fact>,
         inbound: Arc<dyn InboundSink>,
+        channels: Arc<dyn ChannelPlaces>,
         silent_limit: u32,
     ) -> Self {
+        let received = Arc::new(ReceivedFacts::new());
+        let (late, late_queue) = mpsc::unbounded_channel();
         Self {
             clock,
             acks: Acks::default(),
-            received: Arc::new(ReceivedFacts::new()),
+            arrivals: Arrivals::new(&received),
+            received,
+            channels,
+            late,
+            late_queue: Mutex::new(Some(late_queue)),
             facts,
             inbound,
             client: OnceLock::new(),
@@ -83,6 +98,21 @@ impl Core {
     pub(super) fn attach(&self, client: &Arc<Client>) {
         // A second client would be a second link.
         let _ = self.client.set(Arc::downgrade(client));
+    }
+
+    /// Commits this apart from the receive pipeline, after what was given before it.
+    pub(super) fn commit_later(&self, late: Late) {
+        // Nobody takes it any more once the link is being taken down.
+        let _ = self.late.send(late);
+    }
+
+    /// What [`Self::commit_later`] was given; there is one taker.
+    pub(super) fn take_late(&self) -> Option<mpsc::UnboundedReceiver<Late>> {
+        let mut queue = self
+            .late_queue
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        queue.take()
     }
 
     /// The newest connection, for who wants to close it whatever it is busy with.
@@ -138,6 +168,7 @@ impl Core {
     pub(super) fn lost(&self) -> bool {
         // Before the waiters are told, so that none of them tries again on this connection.
         let was = self.connected.send_replace(false);
+        self.arrivals.clear();
         self.acks.lose_all();
         was
     }

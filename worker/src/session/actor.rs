@@ -139,12 +139,14 @@ async fn run_connection(
     let place = Arc::new(LinkPlace::default());
     let presence = Arc::new(PresenceSettings::of(&record.session, &place));
     let emitted = EmittedMessages::new(runtime, owner, &place);
+    let sink = Arc::new(EventSink::new(runtime, owner, &presence));
     let parts = LinkParts {
         network: Arc::clone(&runtime.network),
         clock: runtime.clock.clone(),
         backend: Arc::new(keystore.recalling(Arc::new(emitted))),
         facts: tell,
-        inbound: Arc::new(EventSink::new(runtime, owner, &presence)),
+        inbound: Arc::clone(&sink) as _,
+        channels: sink,
         may_act: {
             let (liveness, stale) = (owner.liveness.clone(), stale.clone());
             Arc::new(move || !stale.is_cancelled() && liveness.may_act())
@@ -291,8 +293,8 @@ impl ConnectionRun<'_> {
         }
     }
 
-    /// Records what WhatsApp waits for us to have: a change to a group, or a receipt and those that
-    /// have come after it. Gives back any other fact.
+    /// Records what WhatsApp waits for us to have: a change to a group, a call, a message that could
+    /// not be read, or a receipt and those that have come after it. Gives back any other fact.
     async fn record(
         &mut self,
         observer: &Observer<'_>,
@@ -307,6 +309,14 @@ impl ConnectionRun<'_> {
             }
             Fact::Group(notice) => {
                 observer.group(&notice).await?;
+                1
+            }
+            Fact::Call(call) => {
+                observer.call(&call).await?;
+                1
+            }
+            Fact::Undecryptable(message) => {
+                observer.undecryptable(&message).await?;
                 1
             }
             other => return Ok(Some(other)),

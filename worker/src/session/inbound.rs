@@ -1,19 +1,18 @@
 //! Inbound messages become events before WhatsApp is told that they arrived (law 7).
 
+mod target;
+
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use gateway_shared::domain::{Amendment, KnownMessage, PollKey};
-use gateway_shared::messages::{Located, Wanted};
-use gateway_shared::redis::RedisFailure;
-use gateway_shared::session::InboundEvent;
-use serde_json::{Value, json};
+use gateway_shared::session::{ChannelPlace, InboundEvent, Vote};
+use serde_json::json;
 
 use super::presence::PresenceSettings;
 use super::{Owner, Runtime};
-use crate::link::{
-    InboundContent, InboundMessage, InboundRefused, InboundSink, MessageKind, SealedVote, WaAddress,
-};
+use crate::link::{ChannelPlaces, InboundMessage, InboundRefused, InboundSink, WaAddress};
 
 /// Writes inbound messages to the organization's event stream, and what is to be remembered of
 /// them to the session's message index.
@@ -36,77 +35,27 @@ impl EventSink {
             presence: Arc::clone(presence),
         }
     }
-
-    /// The texts of the options that a vote is for; `None` where it can not be read: the poll is
-    /// not known, or not its secret.
-    async fn resolve(
-        &self,
-        message: &InboundMessage,
-        vote: &SealedVote,
-        batch: &[InboundMessage],
-    ) -> Result<Option<Vec<String>>, RedisFailure> {
-        // The names of this account are known with any message of the index.
-        let wanted = Wanted {
-            id: &vote.poll,
-            chat: None,
-            idempotency: None,
-            whole: false,
-        };
-        let found = match self.runtime.messages.locate(&self.owner.of, wanted).await? {
-            Located::Found(found) => Some(found),
-            _ => None,
-        };
-        let own = match &found {
-            Some(found) => found.own.clone(),
-            None => self.own_names().await?,
-        };
-        let own: Vec<&str> = own.iter().flatten().map(String::as_str).collect();
-        // A poll and its votes may have waited for us together.
-        let beside = batch
-            .iter()
-            .find(|other| other.id == vote.poll && other.kind == MessageKind::Poll)
-            .map(known);
-        let Some(poll) = found.map(|found| found.message).or(beside) else {
-            return Ok(None);
-        };
-        let Some(key) = &poll.poll else {
-            return Ok(None);
-        };
-        let creators = names(poll.sender.as_deref(), poll.sender_alt.as_deref(), &own);
-        let voters = if message.from_me {
-            own.clone()
-        } else {
-            let alt = message.sender_alt.as_ref().map(|jid| jid.as_str());
-            names(Some(message.sender.as_str()), alt, &own)
-        };
-        Ok(vote.open(key, &creators, &voters))
-    }
-
-    async fn own_names(&self) -> Result<[Option<String>; 2], RedisFailure> {
-        let session = self.runtime.sessions.get(&self.owner.of).await?;
-        Ok(session.map_or([None, None], |session| [session.wa_jid, session.wa_lid]))
-    }
-}
-
-/// Both names of a person; those of this account where none are given.
-fn names<'a>(name: Option<&'a str>, alt: Option<&'a str>, own: &[&'a str]) -> Vec<&'a str> {
-    if name.is_none() {
-        return own.to_vec();
-    }
-    name.into_iter().chain(alt).collect()
 }
 
 #[async_trait]
 impl InboundSink for EventSink {
     async fn commit(&self, batch: &[InboundMessage]) -> Result<(), InboundRefused> {
-        let refused = |error: RedisFailure| InboundRefused(Box::new(error));
         let mut events = Vec::with_capacity(batch.len());
         for message in batch {
-            let chosen = match &message.vote {
-                Some(vote) => self.resolve(message, vote, batch).await.map_err(refused)?,
-                None => None,
-            };
-            events.push(event(message, chosen));
+            if message.story && !self.runtime.config.status_posts {
+                continue;
+            }
+            if message.payload.target_message_id.is_none() {
+                events.push(event(message, None));
+                continue;
+            }
+            let mut message = message.clone();
+            let vote = self.complete(&mut message, batch).await;
+            let vote = vote.map_err(|error| InboundRefused(Box::new(error)))?;
+            events.push(event(&message, vote));
+        }
+        if events.is_empty() {
+            return Ok(());
         }
         let now = self.runtime.now();
         self.runtime
@@ -117,30 +66,85 @@ impl InboundSink for EventSink {
         self.presence.read(batch);
         Ok(())
     }
+
+    fn wants_stories(&self) -> bool {
+        self.runtime.config.status_posts
+    }
 }
 
-fn event(message: &InboundMessage, chosen: Option<Vec<String>>) -> InboundEvent {
-    let (kind, target) = match &message.kind {
-        MessageKind::Reaction { target } => ("message.reaction", Some(target)),
-        MessageKind::Edit { target } => ("message.edited", Some(target)),
-        MessageKind::Revoke { target } => ("message.revoked", Some(target)),
-        MessageKind::PollVote { target } => ("poll.vote", Some(target)),
-        _ if message.from_me => ("message.from_me", None),
-        _ => ("message", None),
-    };
-    let mut payload = payload(message, target);
-    if kind == "poll.vote" {
-        // Null where the vote can not be read.
-        payload["options"] = json!(chosen);
+#[async_trait]
+impl ChannelPlaces for EventSink {
+    async fn channels(&self) -> Option<HashMap<String, u64>> {
+        match self.runtime.sessions.channels(&self.owner.of).await {
+            Ok(channels) => Some(channels),
+            Err(error) => {
+                tracing::warn!(session = %self.owner.of.session, %error,
+                    "the places in channels could not be read");
+                None
+            }
+        }
     }
+
+    async fn follow(&self, channel: &str, server_id: u64) {
+        let place = ChannelPlace {
+            channel: channel.to_owned(),
+            server_id,
+        };
+        let now = self.runtime.now();
+        let sessions = &self.runtime.sessions;
+        if let Err(error) = sessions
+            .follow_channel(now, self.owner.fence(), place)
+            .await
+        {
+            tracing::warn!(session = %self.owner.of.session, %error,
+                "the place in a channel was not kept");
+        }
+    }
+}
+
+/// The kind of event that a message is.
+fn kind(message: &InboundMessage) -> &'static str {
+    match message.payload.kind.as_str() {
+        "reaction" => "message.reaction",
+        "edit" => "message.edited",
+        "revoke" => "message.revoked",
+        "poll_vote" => "poll.vote",
+        _ if message.story => "status.post",
+        _ if message.from_me => "message.from_me",
+        _ => "message",
+    }
+}
+
+fn event(message: &InboundMessage, vote: Option<Vote>) -> InboundEvent {
     InboundEvent {
-        identity: identity(&message.chat, &message.sender, &message.id),
-        kind,
-        payload: payload.to_string(),
+        identity: message.identity(),
+        kind: kind(message),
+        payload: json!(message.payload).to_string(),
         id: message.id.clone(),
-        known: target.is_none().then(|| known(message)),
+        // A post to a status is no message of a chat.
+        known: (is_message(message) && !message.story).then(|| known(message)),
         amends: amendment(message),
+        vote,
+        channel: message.server_id.map(|server_id| ChannelPlace {
+            channel: message.chat.to_string(),
+            server_id,
+        }),
     }
+}
+
+/// Whether it can be quoted, reacted to and so on itself.
+fn is_message(message: &InboundMessage) -> bool {
+    !matches!(
+        message.payload.kind.as_str(),
+        "reaction"
+            | "edit"
+            | "revoke"
+            | "poll_vote"
+            | "pin"
+            | "keep"
+            | "ephemeral"
+            | "event_response"
+    )
 }
 
 /// What a message changes about another one. Only its author edits a message, and only they and the
@@ -156,12 +160,13 @@ fn amendment(message: &InboundMessage) -> Option<Amendment> {
     } else {
         names(&message.sender, &message.sender_alt)
     };
-    match &message.kind {
-        MessageKind::Edit { target } => {
-            let text = message.text.as_deref()?;
+    let target = message.payload.target_message_id.as_deref()?;
+    match message.payload.kind.as_str() {
+        "edit" => {
+            let text = message.payload.text.as_deref()?;
             Some(Amendment::edit(target, chats, authors, text))
         }
-        MessageKind::Revoke { target } => Some(Amendment {
+        "revoke" => Some(Amendment {
             whosever: message.as_admin,
             ..Amendment::revoke(target, chats, authors)
         }),
@@ -169,71 +174,12 @@ fn amendment(message: &InboundMessage) -> Option<Amendment> {
     }
 }
 
-/// What a message is told once by.
-pub(super) fn identity(chat: &WaAddress, sender: &WaAddress, id: &str) -> String {
-    format!("{chat}|{sender}|{id}")
-}
-
-fn payload(message: &InboundMessage, target: Option<&String>) -> Value {
-    let mut payload = json!({
-        "waMessageId": message.id,
-        "chatJid": message.chat.as_str(),
-        "senderJid": message.sender.as_str(),
-        "fromMe": message.from_me,
-        "pushName": message.push_name,
-        "type": message.kind.as_str(),
-        "timestamp": message.timestamp,
-        "offline": message.offline,
-    });
-    let mut set = |name: &str, value: Option<&str>| {
-        if let Some(value) = value {
-            payload[name] = value.into();
-        }
-    };
-    set(
-        "chatAltJid",
-        message.chat_alt.as_ref().map(|jid| jid.as_str()),
-    );
-    set(
-        "senderAltJid",
-        message.sender_alt.as_ref().map(|jid| jid.as_str()),
-    );
-    set("text", message.text.as_deref());
-    set("replyTo", message.reply_to.as_deref());
-    set("quotedSenderJid", message.quoted_sender.as_deref());
-    set("targetMessageId", target.map(String::as_str));
-    if matches!(message.kind, MessageKind::Reaction { .. }) {
-        set("emoji", Some(message.text.as_deref().unwrap_or_default()));
-    }
-    if !message.mentions.is_empty() {
-        payload["mentions"] = json!(message.mentions);
-    }
-    if message.forwarded > 0 {
-        payload["forwarded"] = message.forwarded.into();
-    }
-    match &message.content {
-        Some(InboundContent::Poll(poll)) => {
-            payload["poll"] = json!({
-                "name": poll.name,
-                "options": poll.options,
-                "selectableCount": poll.selectable_count,
-            });
-        }
-        Some(InboundContent::Location(place)) => payload["location"] = json!(place),
-        Some(InboundContent::Contacts(cards)) => match cards.as_slice() {
-            [card] => payload["contact"] = json!(card),
-            cards => payload["contacts"] = json!(cards),
-        },
-        None => {}
-    }
-    payload
-}
-
 /// What the message index keeps of a message.
 fn known(message: &InboundMessage) -> KnownMessage {
-    let said = message.text.as_deref().unwrap_or_default();
-    let kind = message.kind.as_str();
-    let mut known = KnownMessage::new(message.chat.as_str(), kind, message.timestamp, said);
+    let payload = &message.payload;
+    let text = payload.text.as_deref().unwrap_or_default();
+    let chat = message.chat.as_str();
+    let mut known = KnownMessage::new(chat, &payload.kind, payload.timestamp, text);
     known.chat_alt = message.chat_alt.as_ref().map(ToString::to_string);
     if message.from_me {
         known.elsewhere = true;
@@ -241,8 +187,8 @@ fn known(message: &InboundMessage) -> KnownMessage {
         known.sender = Some(message.sender.to_string());
         known.sender_alt = message.sender_alt.as_ref().map(ToString::to_string);
     }
-    if let Some(InboundContent::Poll(poll)) = &message.content {
-        known.poll = PollKey::of(poll);
-    }
+    known.poll = message.poll.as_ref().and_then(PollKey::of);
+    known.secret = message.secret.clone();
+    known.download = message.download.clone();
     known
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use gateway_shared::clock::Millis;
 use gateway_shared::domain::SessionStatus;
+use gateway_shared::events::inbound::UndecryptablePayload;
 use gateway_shared::lane::{LaneError, Receipt, Scope};
 use gateway_shared::session::{InboundEvent, Report, ReportedEvent};
 use serde_json::json;
@@ -12,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::rest::TEMPORARY_BAN;
 use super::{Owner, Runtime};
-use crate::link::{Fact, GroupChange, GroupNotice, LinkEnd, ReceiptFact, WaAddress};
+use crate::link::{CallFact, Fact, GroupChange, GroupNotice, LinkEnd, ReceiptFact, WaAddress};
 
 /// Pause before a report that Redis did not take is made again.
 const AGAIN: Duration = Duration::from_millis(250);
@@ -130,6 +131,14 @@ impl<'a> Observer<'a> {
                 self.group(&notice).await?;
                 Ok(Seen::Nothing)
             }
+            Fact::Call(call) => {
+                self.call(&call).await?;
+                Ok(Seen::Nothing)
+            }
+            Fact::Undecryptable(message) => {
+                self.undecryptable(&message).await?;
+                Ok(Seen::Nothing)
+            }
             Fact::TemporaryBan {
                 code,
                 until,
@@ -217,10 +226,39 @@ impl<'a> Observer<'a> {
                 GroupChange::Update { .. } => "group.update",
             },
             payload: json!(notice).to_string(),
-            id: String::new(),
-            known: None,
-            amends: None,
+            ..InboundEvent::default()
         };
+        self.once(emitted).await
+    }
+
+    /// Tells of a call.
+    pub(super) async fn call(&self, call: &CallFact) -> Result<(), LaneError> {
+        self.once(InboundEvent {
+            identity: call.identity(),
+            kind: call.kind,
+            payload: json!(call.payload).to_string(),
+            ..InboundEvent::default()
+        })
+        .await
+    }
+
+    /// Tells of a message that could not be read.
+    pub(super) async fn undecryptable(
+        &self,
+        message: &UndecryptablePayload,
+    ) -> Result<(), LaneError> {
+        let (chat, sender) = (&message.chat_jid, &message.sender_jid);
+        self.once(InboundEvent {
+            identity: format!("undecryptable|{chat}|{sender}|{}", message.wa_message_id),
+            kind: "message.undecryptable",
+            payload: json!(message).to_string(),
+            ..InboundEvent::default()
+        })
+        .await
+    }
+
+    /// Tells something once, however often WhatsApp repeats it.
+    async fn once(&self, emitted: InboundEvent) -> Result<(), LaneError> {
         self.insist(|| {
             let (now, owner) = (self.runtime.now(), self.owner.fence());
             let sessions = &self.runtime.sessions;

@@ -68,7 +68,10 @@ impl PresenceSettings {
             return;
         };
         let mut unread: HashMap<(WaAddress, WaAddress), Vec<String>> = HashMap::new();
-        for message in messages.iter().filter(|message| !message.from_me) {
+        for message in messages
+            .iter()
+            .filter(|message| !message.from_me && !message.story && message.server_id.is_none())
+        {
             let place = (message.chat.clone(), message.sender.clone());
             unread.entry(place).or_default().push(message.id.clone());
         }

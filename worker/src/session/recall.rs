@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::inbound::identity;
 use super::presence::LinkPlace;
 use super::{Owner, Runtime};
 use crate::keystore::{Recall, Unsettled};
 use crate::link::WaAddress;
+use crate::link::inbound::identity;
 
 /// Looks into the session's memory of what it told, and asks the sender for what it did not.
 #[derive(Debug)]

@@ -97,7 +97,7 @@ struct Payload {
     #[serde(rename = "type")]
     kind: String,
     text: Option<String>,
-    #[serde(default)]
+    #[serde(default, rename = "forwardingScore")]
     forwarded: u32,
     poll: Option<Poll>,
     location: Option<Place>,

@@ -34,7 +34,7 @@ async fn what_is_forwarded_is_marked_and_whole() {
     assert_eq!(content.context().unwrap().forwarded, 2);
 
     // What others said, from the event that told it.
-    let payload = json!({"type": "text", "text": long, "forwarded": 3});
+    let payload = json!({"type": "text", "text": long, "forwardingScore": 3});
     stage.received("TEXT", BOB_LID, "text", payload).await;
     let (_, content) = forwarded("TEXT").await;
     let Content::Text { text, context } = content else {

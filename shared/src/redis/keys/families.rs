@@ -67,6 +67,18 @@ pub const PARTITION: &[KeyFamily] = &[
         "`chat|sender|id` of inbound messages told, by time; 7 days",
     ),
     family(
+        "channels",
+        ":s:*:ch",
+        "hash",
+        "channel JID -> number of its newest post told; with the session",
+    ),
+    family(
+        "votes",
+        ":s:*:v:*",
+        "hash",
+        "of a poll: voter -> their vote (JSON: shown name, time, options); message retention",
+    ),
+    family(
         "messages",
         ":s:*:m:*",
         "hash",

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gateway_worker::link::{Fact, LinkConfig, MessageKind};
+use gateway_worker::link::{Fact, LinkConfig};
 
 use crate::world::{BOB, OWN, World, connected};
 
@@ -16,10 +16,10 @@ async fn a_message_is_told_with_its_people() {
         panic!("{messages:?}");
     };
     assert_eq!(message.id, id);
-    assert_eq!(message.kind, MessageKind::Text);
-    assert_eq!(message.text.as_deref(), Some("hi"));
-    assert_eq!(message.push_name, "Bob");
-    assert!(!message.from_me && !message.offline);
+    assert_eq!(message.payload.kind, "text");
+    assert_eq!(message.payload.text.as_deref(), Some("hi"));
+    assert_eq!(message.payload.push_name, "Bob");
+    assert!(!message.from_me && !message.payload.offline);
     let number = format!("{BOB}@s.whatsapp.net");
     let known = [Some(&message.sender), message.sender_alt.as_ref()];
     assert!(
@@ -56,7 +56,7 @@ async fn what_could_not_be_committed_is_not_acknowledged_and_comes_again() {
     let messages = linked.sink.called(2).await;
     assert_eq!(messages.len(), 1);
     assert_eq!(messages[0].id, id);
-    assert_eq!(messages[0].text.as_deref(), Some("hi"));
+    assert_eq!(messages[0].payload.text.as_deref(), Some("hi"));
 }
 
 #[tokio::test]
@@ -79,7 +79,7 @@ async fn what_came_while_we_were_away_is_told_in_order() {
     let messages = again.sink.messages();
     let ids: Vec<_> = messages.iter().map(|message| &message.id).collect();
     assert_eq!(ids, said.iter().collect::<Vec<_>>());
-    assert!(messages.iter().all(|message| message.offline));
+    assert!(messages.iter().all(|message| message.payload.offline));
 }
 
 #[tokio::test]

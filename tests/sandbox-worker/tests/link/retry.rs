@@ -62,7 +62,7 @@ async fn a_retry_receipt_is_answered_after_a_restart() {
         .await;
     let messages = bob.sink.until(|kept| kept.len() == 3).await;
     assert_eq!(messages[2].id, send.wa_message_id);
-    assert_eq!(messages[2].text.as_deref(), Some("three"));
+    assert_eq!(messages[2].payload.text.as_deref(), Some("three"));
     let ledger = world
         .get(&format!("/admin/ledger?id={}", send.wa_message_id))
         .await;

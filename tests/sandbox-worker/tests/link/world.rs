@@ -1,5 +1,6 @@
 //! A sandbox, the people in it, and links that are pointed at it.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,8 +11,8 @@ use gateway_shared::domain::{
 };
 use gateway_shared::lane::{ClaimedSend, Mode, ReceiptStatus, SessionRef};
 use gateway_worker::link::{
-    Fact, InboundMessage, InboundRefused, InboundSink, Link, LinkConfig, LinkParts, Network,
-    NetworkConfig, ReceiptFact,
+    ChannelPlaces, Fact, InboundMessage, InboundRefused, InboundSink, Link, LinkConfig, LinkParts,
+    Network, NetworkConfig, ReceiptFact,
 };
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -178,6 +179,7 @@ pub(crate) async fn open(
         backend: Arc::clone(&backend) as _,
         facts,
         inbound: Arc::clone(&sink) as _,
+        channels: Arc::clone(&sink) as _,
         may_act: Arc::new(|| true),
     };
     let link = Arc::new(Link::open(config, parts).await.unwrap());
@@ -345,4 +347,13 @@ impl InboundSink for Sink {
             Ok(())
         }
     }
+}
+
+#[async_trait]
+impl ChannelPlaces for Sink {
+    async fn channels(&self) -> Option<HashMap<String, u64>> {
+        None
+    }
+
+    async fn follow(&self, _channel: &str, _server_id: u64) {}
 }

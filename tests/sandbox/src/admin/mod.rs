@@ -19,6 +19,7 @@ mod groups;
 mod ledger;
 mod pairing;
 mod peers;
+mod social;
 
 type Shared = axum::extract::State<Arc<World>>;
 type Answer = Result<axum::Json<Value>, error::AdminError>;
@@ -69,6 +70,11 @@ fn router(world: Arc<World>) -> Router {
         )
         .route("/admin/groups/{jid}/members", post(groups::members))
         .route("/admin/groups/{jid}/invite", post(groups::invite))
+        .route("/admin/peers/{phone}/status", post(social::status))
+        .route("/admin/peers/{phone}/call", post(social::call))
+        .route("/admin/channels", post(social::create_channel))
+        .route("/admin/channels/{jid}/posts", post(social::post))
+        .route("/admin/channels/{jid}/followers", post(social::follow))
         .route("/admin/ledger", get(ledger::entries))
         .route(
             "/admin/faults",

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use wacore_binary::{Jid, Server};
 
 use super::body::{Body, Query};
@@ -11,7 +11,7 @@ use super::error::{AdminError, account};
 use super::groups::group;
 use super::{Answer, Shared};
 use crate::accounts::Account;
-use crate::peer::{self, Chat, Wanted};
+use crate::peer::{self, Chat};
 use crate::world::World;
 
 /// How many messages are listed unless more are asked for.
@@ -99,8 +99,9 @@ pub(super) struct Sending {
     to: String,
     /// The message id, if the default will not do.
     id: Option<String>,
+    /// Its type, and what belongs to it.
     #[serde(flatten)]
-    wanted: Wanted,
+    wanted: Map<String, Value>,
 }
 
 /// A person writes a message.
@@ -117,9 +118,7 @@ pub(super) async fn send(
         let message = format!("{phone} may not write in {}", sending.to);
         return Err(AdminError::BadRequest(message));
     }
-    let draft = sending
-        .wanted
-        .draft(&world, &sender, &chat, sending.id)
+    let draft = peer::draft(sending.wanted, &world, &sender, &chat, sending.id)
         .map_err(AdminError::BadRequest)?;
     let id = peer::send(&world, &sender, &chat, draft)?;
     Ok(Json(json!({ "id": id })))

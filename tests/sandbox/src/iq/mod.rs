@@ -12,6 +12,8 @@ mod companion;
 mod encrypt;
 mod groups;
 mod media;
+mod mex;
+mod newsletter;
 mod settings;
 mod usync;
 
@@ -77,6 +79,8 @@ pub(crate) fn handle(session: &Session, query: &NodeRef<'_>) {
         ("usync", "get") => usync::query(session, query),
         ("w:sync:app:state", "set") => app_state::sync(session, query),
         ("w:g2", kind) => groups::handle(session, query, kind == "set"),
+        ("newsletter", _) => newsletter::handle(session, query),
+        ("w:mex", _) => mex::handle(session, query),
         ("w:m", _) => media::connection(),
         ("md", "set") => companion::set(session, query),
         ("abt", "get") => settings::experiments(),

@@ -26,12 +26,14 @@ mod chat;
 mod content;
 mod display;
 mod inbox;
+mod kinds;
 mod messages;
 mod payload;
 mod retry;
 mod send;
 mod sender_keys;
 mod signal;
+mod status;
 mod vote;
 mod wanted;
 
@@ -39,8 +41,9 @@ pub(crate) use app_state::{share_app_state_key, write_push_name};
 pub(crate) use chat::Chat;
 pub(crate) use inbox::read;
 pub(crate) use messages::{Direction, Shown};
-pub(crate) use send::send;
-pub(crate) use wanted::Wanted;
+pub(crate) use send::{message_id, send};
+pub(crate) use status::post_status;
+pub(crate) use wanted::draft;
 
 use messages::Messages;
 use send::Outbox;

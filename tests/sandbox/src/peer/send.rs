@@ -233,7 +233,7 @@ fn show_own(world: &World, sender: &Arc<Account>, id: &str, sent: &Sent) {
 }
 
 /// An id such as phones make.
-fn message_id() -> String {
+pub(crate) fn message_id() -> String {
     let bytes: [u8; 10] = rand::rng().random();
     format!("3A{}", hex::encode_upper(bytes))
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use buffa::{Message as _, MessageField};
 use rand::RngExt as _;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use wacore::proto_helpers::{MessageExt as _, build_quote_context, build_reaction_message};
 use wacore_binary::Jid;
 use waproto::whatsapp::message::poll_creation_message::Option as PollOption;
@@ -15,6 +16,7 @@ use waproto::whatsapp::message::{
 use waproto::whatsapp::{ContextInfo, Message, MessageContextInfo, MessageKey};
 
 use super::chat::Chat;
+use super::kinds;
 use super::messages::{Direction, Shown};
 use super::send::Draft;
 use super::vote::Poll;
@@ -30,7 +32,7 @@ use crate::world::World;
     rename_all_fields = "camelCase",
     deny_unknown_fields
 )]
-pub(crate) enum Wanted {
+enum Wanted {
     /// Words.
     Text {
         text: String,
@@ -78,9 +80,33 @@ pub(crate) enum Wanted {
     Revoke { target: String },
 }
 
+/// The message to send, or what is wrong with what is wanted: a JSON object with its `type`.
+pub(crate) fn draft(
+    wanted: Map<String, Value>,
+    world: &World,
+    sender: &Account,
+    chat: &Chat,
+    id: Option<String>,
+) -> Result<Draft, String> {
+    let writer = Writer {
+        world,
+        sender,
+        chat,
+    };
+    match kinds::draft(&writer, &wanted) {
+        Some(message) => Ok(Draft {
+            message: message?,
+            id,
+        }),
+        None => serde_json::from_value::<Wanted>(Value::Object(wanted))
+            .map_err(|error| error.to_string())?
+            .draft(world, sender, chat, id),
+    }
+}
+
 impl Wanted {
     /// The message to send, or what is wrong with it.
-    pub(crate) fn draft(
+    fn draft(
         self,
         world: &World,
         sender: &Account,
@@ -163,7 +189,7 @@ impl Wanted {
 }
 
 /// A person at work in a chat.
-struct Writer<'a> {
+pub(super) struct Writer<'a> {
     world: &'a World,
     sender: &'a Account,
     chat: &'a Chat,
@@ -198,7 +224,7 @@ impl Writer<'_> {
         Ok(message)
     }
 
-    fn quote(&self, shown: &Shown) -> Result<ContextInfo, String> {
+    pub(super) fn quote(&self, shown: &Shown) -> Result<ContextInfo, String> {
         let author = self.author(shown)?.jid(self.chat.namespace()).to_string();
         let quoted = Message::decode_from_slice(&shown.raw).map_err(|error| error.to_string())?;
         Ok(build_quote_context(&*shown.id, author, &quoted))
@@ -214,7 +240,7 @@ impl Writer<'_> {
     }
 
     /// A message of this chat on the person's phone.
-    fn seen(&self, id: &str) -> Result<Shown, String> {
+    pub(super) fn seen(&self, id: &str) -> Result<Shown, String> {
         let mut messages = self.sender.phone.shown();
         let shown = messages.find_in(&self.chat.name(), id).cloned();
         shown.ok_or_else(|| format!("the person has no message with the id {id} in this chat"))
@@ -226,8 +252,18 @@ impl Writer<'_> {
         author.ok_or_else(|| format!("the author of {} is not known", shown.id))
     }
 
+    /// The JID of the author of a message, as people are named in this chat.
+    pub(super) fn name_of_author(&self, shown: &Shown) -> Result<String, String> {
+        Ok(self.author(shown)?.jid(self.chat.namespace()).to_string())
+    }
+
+    /// The JID of the person, as people are named in this chat.
+    pub(super) fn own_name(&self) -> String {
+        self.sender.jid(self.chat.namespace()).to_string()
+    }
+
     /// How a message names another one of its chat.
-    fn key(&self, shown: &Shown) -> Result<MessageKey, String> {
+    pub(super) fn key(&self, shown: &Shown) -> Result<MessageKey, String> {
         let participant = if self.chat.is_group() {
             Some(self.author(shown)?.jid(self.chat.namespace()).to_string())
         } else {
@@ -307,6 +343,6 @@ fn contact(name: String, phone: Option<String>, vcard: Option<String>) -> Result
     })
 }
 
-fn now() -> i64 {
+pub(super) fn now() -> i64 {
     i64::try_from(clock::now_millis()).unwrap_or(i64::MAX)
 }

@@ -1,0 +1,4 @@
+//! What people send, of every type: from their phone over the wire and through a worker to the event.
+
+mod types;
+mod votes;
