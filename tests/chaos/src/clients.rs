@@ -8,11 +8,12 @@ use anyhow::Result;
 use gateway_tests::client::{Answer, ApiClient, SandboxAdmin, SendRequest};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::inject::now;
-use crate::stage::{LIMIT, Session, Stage, Tenant};
+use crate::stage::{LIMIT, Session, Stage};
 
 /// How long a client waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -36,13 +37,24 @@ pub struct Sent {
     pub acknowledged: Vec<(String, String)>,
 }
 
+/// What a peer wrote to a session.
+#[derive(Debug, Clone)]
+pub struct Written {
+    /// To which session.
+    pub session: String,
+    /// The phone number of the peer.
+    pub peer: String,
+    /// The WhatsApp id of the message.
+    pub id: String,
+}
+
 /// What all clients know in the end.
 #[derive(Debug, Default)]
 pub struct Journal {
     /// All sends that were acknowledged.
     pub sent: Vec<Sent>,
-    /// Texts that peers wrote: session and text.
-    pub received: Vec<(String, String)>,
+    /// What peers wrote, in each chat in its order.
+    pub received: Vec<Written>,
     /// Outbox ids of sends that a client asked to cancel, whatever it was answered.
     pub cancelled: HashSet<String>,
     /// Answers that the contract does not allow.
@@ -114,17 +126,16 @@ impl Clients {
                         tasks.spawn(client.work());
                     }
                 }
-                let received = Arc::clone(&journal);
-                let (admin, stopped) = (stage.admin(), stopped.clone());
-                let (session, tenant) = (session.clone(), tenant.clone());
-                tasks.spawn(write_to(
-                    session,
-                    tenant,
-                    admin,
-                    random(),
-                    received,
-                    stopped,
-                ));
+                for peer in &tenant.peers {
+                    tasks.spawn(write_to(
+                        session.clone(),
+                        peer.phone.clone(),
+                        stage.admin(),
+                        random(),
+                        Arc::clone(&journal),
+                        stopped.clone(),
+                    ));
+                }
             }
             let others: Vec<String> = stage
                 .tenants
@@ -321,34 +332,47 @@ fn judge(answer: Result<Answer>, backoff: Duration) -> Outcome {
     }
 }
 
-/// A peer writes to a session now and then.
+/// A peer writes to a session, now and then in a rush.
 async fn write_to(
     session: Session,
-    tenant: Tenant,
+    peer: String,
     admin: SandboxAdmin,
     mut random: StdRng,
     journal: Shared,
     mut stopped: watch::Receiver<bool>,
 ) {
     for number in 1.. {
-        let pause = Duration::from_millis(random.random_range(500..3_000));
-        if !rest(pause, &mut stopped).await {
+        let pause = match random.random_range(0..10) {
+            0..3 => 0,
+            _ => random.random_range(200..1_400),
+        };
+        if !rest(Duration::from_millis(pause), &mut stopped).await {
             return;
         }
-        let peer = &tenant.peers[random.random_range(0..tenant.peers.len().max(1))];
         let text = format!("to {} {number}", session.paired.id);
-        let written = admin.send_text(&peer.phone, &session.paired.phone, &text);
-        let mut journal = match written.await {
-            Ok(_) => lock(&journal),
-            Err(error) => {
-                lock(&journal)
-                    .unexpected
-                    .push(format!("sandbox: {error:#}"));
-                continue;
-            }
+        let message = match random.random_range(0..4) {
+            0 => json!({"type": "image", "caption": text}),
+            1 => json!({"type": "words", "text": text, "secret": true, "expires": 86_400}),
+            _ => json!({"type": "text", "text": text}),
         };
-        journal.received.push((session.paired.id.clone(), text));
+        let message = with_recipient(message, &session.paired.phone);
+        match admin.send(&peer, &message).await {
+            Ok(id) => lock(&journal).received.push(Written {
+                session: session.paired.id.clone(),
+                peer: peer.clone(),
+                id,
+            }),
+            Err(error) => {
+                let problem = format!("sandbox: {error:#}");
+                lock(&journal).unexpected.push(problem);
+            }
+        }
     }
+}
+
+fn with_recipient(mut message: Value, phone: &str) -> Value {
+    message["to"] = phone.into();
+    message
 }
 
 /// Tries to see what is not its own.

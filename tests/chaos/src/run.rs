@@ -75,6 +75,8 @@ pub struct Report {
     pub accepted: usize,
     /// Stanzas of them that the server took.
     pub copies: usize,
+    /// Messages that peers wrote to the sessions.
+    pub inbound: usize,
     /// Writes of former owners that Redis refused.
     pub stale_writes_refused: u64,
     /// The longest time from the moment a worker was killed or frozen until a session of its
@@ -167,6 +169,7 @@ async fn play(options: &Options, seed: u64, folder: &Path) -> Result<Outcome> {
             faults: done.faults,
             accepted: evidence.accepted(),
             copies: evidence.copies(),
+            inbound: journal.received.len(),
             stale_writes_refused: evidence.refused,
             longest_takeover_ms,
             violations: violations.counts(),

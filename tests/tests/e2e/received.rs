@@ -59,7 +59,7 @@ async fn a_message_decrypted_and_never_told_is_asked_for_again() -> Result<()> {
 
 /// Redis stands still; the worker hears of something (its log says `mark`), can not record it, and
 /// is killed. Then Redis goes on, and there is a worker again.
-async fn dies_of_what_it_hears(
+pub(crate) async fn dies_of_what_it_hears(
     world: &mut World,
     happens: impl AsyncFnOnce() -> Result<()>,
     mark: &str,

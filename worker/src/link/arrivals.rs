@@ -2,7 +2,7 @@
 //!
 //! A post to a status, or in a channel, is acknowledged as soon as it stands in the queue of its chat,
 //! whatever becomes of it there. What is acknowledged is not delivered again, so nothing is written to
-//! WhatsApp from its arrival until it is committed ([`super::barrier`]). Where it turns out to be
+//! WhatsApp from its arrival until it is committed ([`super::ack_gate`]). Where it turns out to be
 //! nothing that is told, or could not be decrypted, a limit of time lets the frames go.
 
 use std::collections::HashMap;

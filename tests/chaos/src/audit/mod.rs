@@ -2,6 +2,7 @@
 
 mod budget;
 mod evidence;
+mod inbound;
 mod order;
 mod sends;
 mod statuses;
@@ -16,10 +17,9 @@ use crate::stage::Stage;
 /// What must not be, each told in words.
 #[derive(Debug, Default)]
 pub struct Violations {
-    /// Acknowledged, and neither shown to its peer nor visibly refused; or written by a peer and
-    /// not told.
+    /// Acknowledged, and neither shown to its peer nor visibly refused.
     pub lost: Vec<String>,
-    /// Shown under more than one id, or told more than once.
+    /// Shown under more than one id.
     pub duplicated: Vec<String>,
     /// Left in another order than it was accepted in, within a chat.
     pub misordered: Vec<String>,
@@ -29,6 +29,12 @@ pub struct Violations {
     pub status_errors: Vec<String>,
     /// Sends over a session's limit.
     pub budget_exceeded: Vec<String>,
+    /// Written by a peer, and no event.
+    pub inbound_lost: Vec<String>,
+    /// Written by a peer, and more than one event.
+    pub inbound_twice: Vec<String>,
+    /// Written by a peer, and an event before what they wrote earlier.
+    pub inbound_misordered: Vec<String>,
 }
 
 /// How many there are of each.
@@ -46,6 +52,12 @@ pub struct Counts {
     pub status_errors: usize,
     #[expect(missing_docs, reason = "as the field of the same name in `Violations`")]
     pub budget_exceeded: usize,
+    #[expect(missing_docs, reason = "as the field of the same name in `Violations`")]
+    pub inbound_lost: usize,
+    #[expect(missing_docs, reason = "as the field of the same name in `Violations`")]
+    pub inbound_twice: usize,
+    #[expect(missing_docs, reason = "as the field of the same name in `Violations`")]
+    pub inbound_misordered: usize,
 }
 
 impl Violations {
@@ -57,6 +69,7 @@ impl Violations {
         order::check(stage, evidence, &mut found);
         statuses::check(stage, journal, evidence, &mut found);
         budget::check(stage, evidence, &mut found);
+        inbound::check(journal, evidence, &mut found);
         found.wrong_tenant.extend(journal.leaks.iter().cloned());
         found
     }
@@ -71,6 +84,9 @@ impl Violations {
             wrong_tenant: self.wrong_tenant.len(),
             status_errors: self.status_errors.len(),
             budget_exceeded: self.budget_exceeded.len(),
+            inbound_lost: self.inbound_lost.len(),
+            inbound_twice: self.inbound_twice.len(),
+            inbound_misordered: self.inbound_misordered.len(),
         }
     }
 
@@ -84,6 +100,9 @@ impl Violations {
             ("wrong tenant", &self.wrong_tenant),
             ("status error", &self.status_errors),
             ("budget exceeded", &self.budget_exceeded),
+            ("inbound lost", &self.inbound_lost),
+            ("inbound twice", &self.inbound_twice),
+            ("inbound misordered", &self.inbound_misordered),
         ];
         kinds
             .into_iter()

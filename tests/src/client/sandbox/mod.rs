@@ -4,6 +4,7 @@ mod faults;
 mod groups;
 mod ledger;
 mod peers;
+mod social;
 
 use anyhow::{Context, Result, ensure};
 use reqwest::Method;

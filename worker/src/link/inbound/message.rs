@@ -9,12 +9,12 @@ use gateway_shared::events::inbound::{
     Address, Content, Flag, MessagePayload, Platform, Source, Target,
 };
 use wacore::types::events::InboundMessage as LibraryMessage;
-use wacore::types::message::EditAttribute;
+use wacore::types::message::{EditAttribute, MessageInfo};
 use wacore_binary::JidExt as _;
 use waproto::whatsapp as wa;
 
 use super::context;
-use super::reading::{Reading, comment_of, read};
+use super::reading::{Reading, comment_of, edit, read};
 use super::sealed::SealedAnswer;
 use super::unwrap::Unwrapped;
 use crate::link::WaAddress;
@@ -81,6 +81,9 @@ impl InboundMessage {
             reading = comment_of(Some(reading)).about(Some(target));
         }
         let source = &info.source;
+        if source.chat.is_newsletter() {
+            reading = changed_post(reading, info);
+        }
         let sender_alt = source.sender_alt.as_ref().map(WaAddress::from);
         let story = source.chat.is_status_broadcast();
         let direct = !source.is_group && !story && !source.chat.is_newsletter();
@@ -212,9 +215,28 @@ impl InboundMessage {
     pub fn identity(&self) -> String {
         match self.server_id {
             // A post that is fetched again has no sender, and perhaps no id.
-            Some(number) => format!("{}|post|{number}", self.chat),
+            Some(number) if self.payload.target_message_id.is_none() => {
+                format!("{}|post|{number}", self.chat)
+            }
+            Some(number) => {
+                let (kind, time) = (&self.payload.kind, self.payload.timestamp);
+                format!("{}|post|{number}|{kind}|{time}", self.chat)
+            }
             None => identity(&self.chat, &self.sender, &self.id),
         }
+    }
+}
+
+/// A change to a post of a channel comes as a post of the same id.
+fn changed_post(reading: Reading, info: &MessageInfo) -> Reading {
+    let post = wa::MessageKey {
+        id: Some(info.id.clone()),
+        ..wa::MessageKey::default()
+    };
+    match info.edit {
+        EditAttribute::AdminEdit => edit(Some(reading)).about(Some(&post)),
+        EditAttribute::AdminRevoke => Reading::plain("revoke", None).about(Some(&post)),
+        _ => reading,
     }
 }
 

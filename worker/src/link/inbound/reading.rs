@@ -262,7 +262,7 @@ fn protocol(protocol: &wa::message::ProtocolMessage) -> Option<Reading> {
 }
 
 /// An edit to this; nothing = it could not be decrypted.
-fn edit(edited: Option<Reading>) -> Reading {
+pub(super) fn edit(edited: Option<Reading>) -> Reading {
     let (kind, text) = match edited {
         Some(edited) => (edited.kind, edited.text),
         None => ("unknown", None),
