@@ -102,7 +102,8 @@ pub(crate) fn accept_from_phone(world: &Arc<World>, submission: Submission) -> b
     let recipient = destination.group().is_none().then_some(chat.user.as_str());
     let sender = submission.from.account.phone_number();
     let to = &submission.to;
-    let delivery = match world.faults.strike(sender, recipient, to, &submission.id) {
+    let fault = world.faults.strike(sender, recipient, to, &submission.id);
+    let delivery = match fault {
         // To a phone nothing is acknowledged, and it has no connection.
         Some(Action::Silence | Action::Nack(_) | Action::Cut) => return true,
         Some(Action::Replay) => Delivery::Twice,
@@ -111,7 +112,17 @@ pub(crate) fn accept_from_phone(world: &Arc<World>, submission: Submission) -> b
         _ => Delivery::Plain,
     };
     enter_in_ledger(world, &submission, &destination);
+    let reached = destination.everyone(&submission.from).unwrap_or_default();
     fan_out(world, submission, &destination, clock::now_secs(), delivery);
+    if fault == Some(Action::CutAfter) {
+        // Those that it was brought to are cut off before they can confirm it.
+        for device in reached {
+            let device = device.account.companion(device.device);
+            if let Some(link) = device.and_then(|device| device.mailbox.link()) {
+                link.cut();
+            }
+        }
+    }
     true
 }
 

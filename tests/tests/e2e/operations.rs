@@ -54,6 +54,15 @@ impl Stage {
         Ok((id, event))
     }
 
+    /// Has the person write something, and waits until it is a `message`; gives its id.
+    pub(crate) async fn received_message(&self, mut body: Value) -> Result<String> {
+        body["to"] = json!(self.session.phone);
+        let id = self.sandbox.send(&self.peer.phone, &body).await?;
+        let is = |event: &Event| event.kind() == "message" && event.text("waMessageId") == id;
+        self.events.wait_for("what the person wrote", is).await?;
+        Ok(id)
+    }
+
     /// Waits for what the person's phone shows of a message.
     pub(crate) async fn shows(
         &self,

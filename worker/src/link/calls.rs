@@ -24,9 +24,15 @@ impl CallFact {
         format!("{}|{}", self.kind, self.payload.call_id)
     }
 
-    /// A call that begins to ring; nothing for what happens in the course of it.
-    pub(super) fn incoming(call: &IncomingCall) -> Option<Self> {
+    /// A call that begins to ring, or that its caller ends; nothing for what happens in its course.
+    /// Sessions answer no calls: one that ends was taken elsewhere, or missed.
+    pub(super) fn of(call: &IncomingCall) -> Option<Self> {
         let (creator, number, group, video) = match &call.action {
+            CallAction::Terminate {
+                call_creator,
+                reason,
+                ..
+            } => return Self::ended(call, call_creator, reason.as_deref()),
             CallAction::Offer {
                 call_creator,
                 caller_pn,
@@ -62,6 +68,28 @@ impl CallFact {
         })
     }
 
+    fn ended(call: &IncomingCall, creator: &Jid, reason: Option<&str>) -> Option<Self> {
+        let (kind, end) = match reason {
+            None | Some("timeout" | "group_call_ended") => ("call.missed", CallEnd::Unanswered),
+            Some("accepted_elsewhere") => ("call.ended_elsewhere", CallEnd::AcceptedElsewhere),
+            Some("rejected_elsewhere") => ("call.ended_elsewhere", CallEnd::RejectedElsewhere),
+            // It went on, or fell through before it rang.
+            Some(_) => return None,
+        };
+        Some(Self {
+            kind,
+            payload: CallPayload {
+                call_id: call.action.call_id().to_owned(),
+                from: person(creator, None),
+                push_name: call.notify.clone(),
+                end: Some(end),
+                timestamp: call.timestamp.timestamp_millis(),
+                offline: call.offline,
+                ..CallPayload::default()
+            },
+        })
+    }
+
     /// A call that nobody answered.
     pub(super) fn missed(call: &MissedCall) -> Self {
         let offline = matches!(call.reason, MissedReason::Offline);
@@ -90,7 +118,7 @@ impl CallFact {
                 call_id: call.call_id.clone(),
                 from: person(&call.from, None),
                 end: Some(match call.outcome {
-                    ElsewhereOutcome::EnqueueOutcome => CallEnd::AcceptedElsewhere,
+                    ElsewhereOutcome::Accepted => CallEnd::AcceptedElsewhere,
                     _ => CallEnd::RejectedElsewhere,
                 }),
                 timestamp: call.timestamp.timestamp_millis(),

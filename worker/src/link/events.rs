@@ -145,7 +145,7 @@ impl EventHandler for Core {
             Event::Messages(batch) if !batch.hook_committed => self.bypassed(&batch.messages),
             Event::UndecryptableMessage(message) => self.undecryptable(message),
             Event::IncomingCall(call) => {
-                if let Some(call) = CallFact::incoming(call) {
+                if let Some(call) = CallFact::of(call) {
                     self.tell(Fact::Call(Box::new(call)));
                 }
             }

@@ -168,7 +168,6 @@ impl Core {
     pub(super) fn lost(&self) -> bool {
         // Before the waiters are told, so that none of them tries again on this connection.
         let was = self.connected.send_replace(false);
-        self.arrivals.clear();
         self.acks.lose_all();
         was
     }
@@ -205,6 +204,8 @@ impl Core {
 #[async_trait]
 impl DialObserver for Core {
     fn dialing(&self) {
+        // Nothing can be written to the connection before this one any more.
+        self.arrivals.clear();
         // The library tells of a lost connection only where it did not expect it.
         if self.lost() {
             self.tell(Fact::Disconnected {

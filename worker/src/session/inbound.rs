@@ -8,7 +8,6 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use gateway_shared::domain::{Amendment, KnownMessage, PollKey};
 use gateway_shared::session::{ChannelPlace, InboundEvent, Vote};
-use serde_json::json;
 
 use super::presence::PresenceSettings;
 use super::{Owner, Runtime};
@@ -119,7 +118,9 @@ fn event(message: &InboundMessage, vote: Option<Vote>) -> InboundEvent {
     InboundEvent {
         identity: message.identity(),
         kind: kind(message),
-        payload: json!(message.payload).to_string(),
+        // In the order of its fields, which `inbound.lua` counts on. A struct of texts and numbers always
+        // has a JSON form.
+        payload: serde_json::to_string(&message.payload).unwrap_or_default(),
         id: message.id.clone(),
         // A post to a status is no message of a chat.
         known: (is_message(message) && !message.story).then(|| known(message)),

@@ -55,6 +55,13 @@ impl Fault {
         Self(json!({ "match": {}, "action": "replay", "count": count }))
     }
 
+    /// Relays the next `count` messages so that they can not be decrypted: their recipients ask for them
+    /// again.
+    #[must_use]
+    pub fn corrupt(count: u32) -> Self {
+        Self(json!({ "match": {}, "action": "corrupt", "count": count }))
+    }
+
     /// Does not hear that the next `count` messages were received before the recipient's devices
     /// have connected anew and got them again.
     #[must_use]

@@ -2,7 +2,7 @@
 //! was not told that it has it, and brings it to the next one.
 
 use anyhow::Result;
-use gateway_tests::client::{Event, SandboxAdmin};
+use gateway_tests::client::{Event, Fault, SandboxAdmin};
 use gateway_tests::world::World;
 use serde_json::{Value, json};
 
@@ -83,6 +83,40 @@ async fn a_call_received_and_never_written_down_comes_again() -> Result<()> {
             // It rings no more when it comes again.
             let is = |event: &Event| event.kind() == "call.missed";
             survives(world, happens, "Call(call.incoming", is).await
+        })
+        .await
+}
+
+/// A message that comes twice, can not be decrypted at first, or whose connection is cut before it is
+/// confirmed, is told once; so is one that WhatsApp brings again after a worker was killed.
+#[tokio::test]
+async fn whatever_befalls_a_message_on_its_way_it_is_told_once() -> Result<()> {
+    world()
+        .run(async |world| {
+            let stage = Stage::set(world).await?;
+            stage.received(json!({"type": "text", "text": "first"})).await?;
+            let faults = [
+                ("replay", Fault::replay(1)),
+                ("corrupt", Fault::corrupt(1)),
+                ("cut_after", Fault::cut_after(1)),
+                ("unconfirmed", Fault::unconfirmed(1)),
+            ];
+            let mut ids = Vec::new();
+            for (name, fault) in faults {
+                stage.sandbox.fault(fault.of(&stage.peer.phone)).await?;
+                let message = json!({"type": "text", "text": name});
+                ids.push((name, stage.received_message(message).await?));
+            }
+            world.workers[0].program.kill9().await?;
+            world.workers[0].restart().await?;
+            let last = json!({"type": "text", "text": "last"});
+            stage.received_message(last).await?;
+            let seen = stage.events.seen();
+            for (name, id) in ids {
+                let is = |event: &&Event| event.kind() == "message" && event.text("waMessageId") == id;
+                assert_eq!(seen.iter().filter(is).count(), 1, "{name}");
+            }
+            Ok(())
         })
         .await
 }
