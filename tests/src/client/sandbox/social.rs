@@ -13,7 +13,9 @@ impl SandboxAdmin {
     /// When the sandbox refuses, as do all of these.
     pub async fn create_channel(&self, owner: &str, followers: &[&str]) -> Result<String> {
         let body = json!({ "owner": owner, "name": "News", "followers": followers });
-        let answer = self.call(Method::POST, "/admin/channels", Some(&body)).await?;
+        let answer = self
+            .call(Method::POST, "/admin/channels", Some(&body))
+            .await?;
         answer.text("jid")
     }
 
@@ -34,14 +36,21 @@ impl SandboxAdmin {
     pub async fn post_any(&self, channel: &str, body: &Value) -> Result<u64> {
         let path = format!("/admin/channels/{channel}/posts");
         let answer = self.call(Method::POST, &path, Some(body)).await?;
-        answer.json["serverId"].as_u64().context("no number of the post")
+        answer.json["serverId"]
+            .as_u64()
+            .context("no number of the post")
     }
 
     /// A person posts to their status, for these to see (`type` and what belongs to it); gives the id.
     ///
     /// # Errors
     /// When the sandbox refuses.
-    pub async fn post_status(&self, phone: &str, to: &[&str], mut message: Value) -> Result<String> {
+    pub async fn post_status(
+        &self,
+        phone: &str,
+        to: &[&str],
+        mut message: Value,
+    ) -> Result<String> {
         message["to"] = json!(to);
         let path = format!("/admin/peers/{phone}/status");
         let answer = self.call(Method::POST, &path, Some(&message)).await?;
@@ -66,7 +75,8 @@ impl SandboxAdmin {
     /// When there is none.
     pub async fn follow_channel(&self, channel: &str, phone: &str) -> Result<()> {
         let path = format!("/admin/channels/{channel}/followers");
-        self.call(Method::POST, &path, Some(&json!({ "phone": phone }))).await?;
+        self.call(Method::POST, &path, Some(&json!({ "phone": phone })))
+            .await?;
         Ok(())
     }
 }

@@ -23,12 +23,16 @@ async fn survives(
 ) -> Result<()> {
     let stage = Stage::set(world).await?;
     // The first message of a pair makes their session; what is tested is the one after it.
-    stage.received(json!({"type": "text", "text": "first"})).await?;
+    stage
+        .received(json!({"type": "text", "text": "first"}))
+        .await?;
     let sandbox = world.sandbox();
     dies_of_what_it_hears(world, async || happens(&stage, &sandbox).await, mark).await?;
     stage.events.wait_for("what was received", &is).await?;
     // Another one comes after it, so nothing of the first can still be on its way.
-    stage.received(json!({"type": "text", "text": "last"})).await?;
+    stage
+        .received(json!({"type": "text", "text": "last"}))
+        .await?;
     let times = stage.events.seen().iter().filter(|event| is(event)).count();
     assert_eq!(times, 1, "told once");
     Ok(())
@@ -65,7 +69,10 @@ async fn a_post_to_a_status_received_and_never_written_down_comes_again() -> Res
             let happens = async |stage: &Stage, sandbox: &SandboxAdmin| {
                 let story: Value = json!({"type": "text", "text": "sunny", "id": ID});
                 let to = [stage.session.phone.as_str()];
-                sandbox.post_status(&stage.peer.phone, &to, story).await.map(drop)
+                sandbox
+                    .post_status(&stage.peer.phone, &to, story)
+                    .await
+                    .map(drop)
             };
             survives(world, happens, ID, says("sunny")).await
         })
@@ -94,7 +101,9 @@ async fn whatever_befalls_a_message_on_its_way_it_is_told_once() -> Result<()> {
     world()
         .run(async |world| {
             let stage = Stage::set(world).await?;
-            stage.received(json!({"type": "text", "text": "first"})).await?;
+            stage
+                .received(json!({"type": "text", "text": "first"}))
+                .await?;
             let faults = [
                 ("replay", Fault::replay(1)),
                 ("corrupt", Fault::corrupt(1)),
@@ -113,7 +122,8 @@ async fn whatever_befalls_a_message_on_its_way_it_is_told_once() -> Result<()> {
             stage.received_message(last).await?;
             let seen = stage.events.seen();
             for (name, id) in ids {
-                let is = |event: &&Event| event.kind() == "message" && event.text("waMessageId") == id;
+                let is =
+                    |event: &&Event| event.kind() == "message" && event.text("waMessageId") == id;
                 assert_eq!(seen.iter().filter(is).count(), 1, "{name}");
             }
             Ok(())

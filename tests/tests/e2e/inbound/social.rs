@@ -55,7 +55,10 @@ async fn posts_to_a_status_are_told_where_they_are_wanted() -> Result<()> {
             let stage = Stage::set(world).await?;
             let story = json!({"type": "text", "text": "sunny"});
             let to = [stage.session.phone.as_str()];
-            let id = stage.sandbox.post_status(&stage.peer.phone, &to, story).await?;
+            let id = stage
+                .sandbox
+                .post_status(&stage.peer.phone, &to, story)
+                .await?;
             let is = |event: &Event| event.text("waMessageId") == id;
             let event = stage.events.wait_for("the post", is).await?;
             assert_eq!((event.kind(), event.text("text")), ("status.post", "sunny"));
@@ -83,7 +86,12 @@ async fn posts_of_a_channel_are_told_once_also_after_an_absence() -> Result<()> 
             let connected = |event: &Event| {
                 event.kind() == "session.status" && event.text("status") == "working"
             };
-            let before = stage.events.seen().iter().filter(|event| connected(event)).count();
+            let before = stage
+                .events
+                .seen()
+                .iter()
+                .filter(|event| connected(event))
+                .count();
             eventually("it is connected again", async || {
                 let seen = stage.events.seen();
                 let times = seen.iter().filter(|event| connected(event)).count();
@@ -120,7 +128,8 @@ async fn posts_of_a_channel_are_told_once_also_after_an_absence() -> Result<()> 
             let id = first.text("waMessageId").to_owned();
             let change = json!({"by": owner, "type": "text", "text": "uno", "id": id, "edit": "3"});
             sandbox.post_any(&channel, &change).await?;
-            let is = |event: &Event| event.kind() == "message.edited" && event.text("text") == "uno";
+            let is =
+                |event: &Event| event.kind() == "message.edited" && event.text("text") == "uno";
             let edited = stage.events.wait_for("the change", is).await?;
             assert_eq!(edited.text("targetMessageId"), id);
 
