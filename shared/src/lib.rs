@@ -5,6 +5,7 @@ pub mod clock;
 pub mod command;
 pub mod config;
 pub mod domain;
+pub mod egress;
 pub mod events;
 pub mod installation;
 pub mod lane;

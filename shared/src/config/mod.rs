@@ -14,6 +14,7 @@ use figment::Figment;
 use figment::providers::{Env, Format, Toml};
 use serde::{Deserialize, Serialize};
 
+use crate::egress::EgressConfig;
 use crate::lane::Retention;
 use crate::redis::RedisConfig;
 
@@ -47,6 +48,8 @@ pub struct Config {
     pub send: SendConfig,
     /// The workers.
     pub worker: WorkerConfig,
+    /// Requests to addresses that tenants name.
+    pub egress: EgressConfig,
     /// Logs.
     pub log: LogConfig,
 }

@@ -75,6 +75,7 @@ pub(super) fn problems(config: &Config) -> Vec<Invalid> {
     api_and_sends(config, &mut problems);
     super::auth::problems(&config.auth, &mut problems);
     worker(config, &mut problems);
+    egress(config, &mut problems);
     problems.0
 }
 
@@ -282,4 +283,23 @@ fn worker(config: &Config, problems: &mut Problems) {
             "must be three numbers, or empty for the library's own",
         );
     }
+}
+
+fn egress(config: &Config, problems: &mut Problems) {
+    let egress = &config.egress;
+    problems.range(
+        "egress.connect_timeout_ms",
+        egress.connect_timeout_ms,
+        10..=60 * SECOND,
+    );
+    problems.range(
+        "egress.first_byte_timeout_ms",
+        egress.first_byte_timeout_ms,
+        10..=300 * SECOND,
+    );
+    problems.range(
+        "egress.total_timeout_ms",
+        egress.total_timeout_ms,
+        egress.first_byte_timeout_ms.max(10)..=HOUR,
+    );
 }

@@ -10,6 +10,9 @@ use crate::client::{ApiClient, SandboxAdmin, eventually};
 use crate::process::{Launch, Program, binary};
 use crate::world::SECRETS;
 
+/// What tenants may name in an installation of tests: this machine.
+const LOOPBACK: &str = "127.0.0.0/8,::1/128";
+
 /// What the processes of one installation have in common.
 #[derive(Debug, Clone)]
 pub struct Installation {
@@ -36,6 +39,12 @@ impl Installation {
             shared_env: vec![
                 ("GATEWAY_REDIS__URLS".to_owned(), urls),
                 ("GATEWAY_SECRETS__KEYS".to_owned(), SECRETS.to_owned()),
+                // Receivers of webhooks and servers of media are on this machine.
+                ("GATEWAY_EGRESS__ALLOW".to_owned(), LOOPBACK.to_owned()),
+                (
+                    "GATEWAY_EGRESS__REQUIRE_HTTPS".to_owned(),
+                    "false".to_owned(),
+                ),
             ],
             api_env: Vec::new(),
             worker_env: Vec::new(),
