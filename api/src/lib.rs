@@ -21,6 +21,7 @@ mod routes;
 mod server;
 mod sessions;
 mod state;
+mod webhooks;
 
 pub use request::{Problem, Problems};
 pub use server::{ServeError, run};

@@ -13,7 +13,9 @@ use crate::messages::operation_docs as operations;
 use crate::openapi::Document;
 use crate::routes::Routes;
 use crate::state::App;
-use crate::{admin, envelope, events, groups, health, keys, messages, openapi, outbox, sessions};
+use crate::{
+    admin, envelope, events, groups, health, keys, messages, openapi, outbox, sessions, webhooks,
+};
 
 /// Where the API is.
 pub(crate) const BASE: &str = "/api/v1";
@@ -69,6 +71,19 @@ fn routes(app: Arc<App>) -> Routes {
         .route(POST,   "/sessions/{session}/groups/{gid}/members:demote",  &[Send], groups::demote,      groups::docs::demote)
         .route(POST,   "/sessions/{session}/outbox/{outboxId}:retry", &[Send],   outbox::retry,          outbox::docs::retry)
         .route(GET,    "/events",                               &[Events],       events::listen,         events::docs::listen)
+        .route(POST,   "/events:ticket",                        &[Events],       events::ticket::create, events::docs::ticket)
+        .route(GET,    "/webhooks",                             &[Manage],       webhooks::list,         webhooks::docs::list)
+        .route(POST,   "/webhooks",                             &[Manage],       webhooks::create,       webhooks::docs::create)
+        .route(GET,    "/webhooks/{webhookId}",                 &[Manage],       webhooks::get,          webhooks::docs::get)
+        .route(PATCH,  "/webhooks/{webhookId}",                 &[Manage],       webhooks::update,       webhooks::docs::update)
+        .route(DELETE, "/webhooks/{webhookId}",                 &[Manage],       webhooks::delete,       webhooks::docs::delete)
+        .route(POST,   "/webhooks/{webhookId}:test",            &[Manage],       webhooks::test,         webhooks::docs::test)
+        .route(POST,   "/webhooks/{webhookId}:rotate-secret",   &[Manage],       webhooks::rotate_secret, webhooks::docs::rotate_secret)
+        .route(POST,   "/webhooks/{webhookId}:resume",          &[Manage],       webhooks::resume,       webhooks::docs::resume)
+        .route(GET,    "/webhooks/{webhookId}/deliveries",      &[Manage],       webhooks::deliveries,   webhooks::docs::deliveries)
+        .route(POST,   "/webhooks/{webhookId}/deliveries:replay", &[Manage],     webhooks::replay_many,  webhooks::docs::replay_many)
+        .route(GET,    "/webhooks/{webhookId}/deliveries/{deliveryId}", &[Manage], webhooks::delivery,   webhooks::docs::delivery)
+        .route(POST,   "/webhooks/{webhookId}/deliveries/{deliveryId}:replay", &[Manage], webhooks::replay, webhooks::docs::replay)
         .route(GET,    "/api-keys",                             &[Manage],       keys::list,             keys::docs::list)
         .route(POST,   "/api-keys",                             &[Manage],       keys::create,           keys::docs::create)
         .route(DELETE, "/api-keys/{keyId}",                     &[Manage],       keys::revoke,           keys::docs::revoke)

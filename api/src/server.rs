@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::serve::ListenerExt;
 use gateway_shared::config::Config;
+use gateway_shared::egress::EgressError;
 use gateway_shared::installation::Foreign;
 use gateway_shared::redis::RedisFailure;
 use gateway_shared::secrets::{Keyring, KeyringError};
@@ -35,6 +36,9 @@ pub enum ServeError {
     /// There is no usable key for secrets at rest.
     #[error(transparent)]
     Secrets(#[from] KeyringError),
+    /// Requests to addresses that tenants name can not be made: TLS can not be set up.
+    #[error(transparent)]
+    Egress(#[from] EgressError),
     /// The listener failed.
     #[error("the listener failed: {0}")]
     Listener(#[from] std::io::Error),

@@ -6,15 +6,17 @@ use gateway_shared::apikey::ApiKeys;
 use gateway_shared::clock::{Clock, Millis, SharedClock, SystemClock};
 use gateway_shared::config::Config;
 use gateway_shared::domain::InstanceId;
+use gateway_shared::egress::Egress;
 use gateway_shared::events::EventLog;
 use gateway_shared::installation::Installation;
 use gateway_shared::lane::Lanes;
 use gateway_shared::messages::Messages;
 use gateway_shared::organization::Organizations;
-use gateway_shared::redis::{RedisFailure, Store};
+use gateway_shared::redis::Store;
 use gateway_shared::registry::Registry;
 use gateway_shared::secrets::Keyring;
 use gateway_shared::session::Sessions;
+use gateway_shared::webhooks::Webhooks;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +24,7 @@ use crate::access::{Authenticators, KeyCache, Logins};
 use crate::events::Hubs;
 use crate::health_monitor::HealthMonitor;
 use crate::replies::Replies;
+use crate::server::ServeError;
 
 /// What the handlers of this process share.
 #[derive(Debug)]
@@ -41,6 +44,11 @@ pub(crate) struct App {
     pub(crate) replies: Arc<Replies>,
     pub(crate) events: EventLog,
     pub(crate) hubs: Hubs,
+    pub(crate) webhooks: Webhooks,
+    /// Requests to addresses that tenants name.
+    pub(crate) egress: Egress,
+    /// Seals what Redis keeps of secrets.
+    pub(crate) keyring: Keyring,
     pub(crate) health_monitor: HealthMonitor,
     /// Whether the reply channel is subscribed to.
     pub(crate) subscribed: watch::Sender<bool>,
@@ -56,8 +64,8 @@ impl App {
     /// Opens what the handlers need.
     ///
     /// # Errors
-    /// When Redis' address is malformed, or no node of a Cluster answers.
-    pub(crate) async fn open(config: Config, keyring: Keyring) -> Result<Arc<Self>, RedisFailure> {
+    /// When Redis' address is malformed, no node of a Cluster answers, or TLS can not be set up.
+    pub(crate) async fn open(config: Config, keyring: Keyring) -> Result<Arc<Self>, ServeError> {
         let store = Store::open(&config.redis).await?;
         let clock = Arc::new(SystemClock::new());
         let shared: SharedClock = clock.clone();
@@ -67,7 +75,10 @@ impl App {
         let events = EventLog::new(store.clone());
         Ok(Arc::new(Self {
             installation: Installation::new(store.clone(), config.redis.expected())
-                .sealed_by(keyring),
+                .sealed_by(keyring.clone()),
+            webhooks: Webhooks::new(store.clone(), keyring.clone(), &config.retention),
+            keyring,
+            egress: Egress::new(&config.egress)?,
             lanes: Lanes::new(store.clone(), config.retention),
             messages: Messages::new(store.clone(), &config.retention),
             sessions: Sessions::new(store.clone(), &config.retention),

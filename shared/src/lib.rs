@@ -17,3 +17,4 @@ pub mod secrets;
 pub mod send;
 pub mod session;
 pub mod telemetry;
+pub mod webhooks;

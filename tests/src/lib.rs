@@ -4,6 +4,7 @@
 //! - [`client`]: what speaks to them from the outside: the HTTP API, its events, the sandbox's admin
 //! - [`contract`]: the OpenAPI document, which every answer is held against
 //! - [`login`]: a frontend that people log in at
+//! - [`receiver`]: an endpoint of webhooks, which answers as it is told
 //! - [`world`]: a Redis, a sandbox, APIs and workers for one test, and what must hold at its end
 //! - [`stack`]: the same for people: `make run`, `make up`, `make down`
 //!
@@ -14,5 +15,6 @@ pub mod client;
 pub mod contract;
 pub mod login;
 pub mod process;
+pub mod receiver;
 pub mod stack;
 pub mod world;

@@ -6,8 +6,10 @@ pub mod engine;
 pub mod keystore;
 pub mod link;
 pub mod pool;
+mod retention;
 mod run;
 pub mod session;
+pub mod webhooks;
 
 pub use backoff::Backoff;
 pub use run::{Flavour, RunError, run};

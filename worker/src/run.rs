@@ -6,14 +6,18 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use gateway_shared::clock::{Clock, SystemClock};
 use gateway_shared::config::{Config, WorkerConfig};
+use gateway_shared::egress::{Egress, EgressError};
+use gateway_shared::events::EventLog;
 use gateway_shared::installation::{Foreign, Installation};
 use gateway_shared::lane::{Epoch, Lanes, SessionRef};
 use gateway_shared::messages::Messages;
+use gateway_shared::organization::Organizations;
 use gateway_shared::redis::Store;
 use gateway_shared::registry::Registry;
 use gateway_shared::secrets::{Keyring, KeyringError};
 use gateway_shared::session::Sessions;
 use gateway_shared::telemetry;
+use gateway_shared::webhooks::Webhooks;
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -23,7 +27,9 @@ use crate::engine::{Engine, EngineConfig};
 use crate::link::certificate::verify_armed;
 use crate::link::{ClientVersion, LinkConfig, Network, NetworkConfig, NetworkError, SendPolicy};
 use crate::pool::{Membership, Pool, PoolEnd, Rhythm};
+use crate::retention::EventRetention;
 use crate::session::Runtime;
+use crate::webhooks::{self, Dispatcher};
 
 /// Pause before Redis is tried again at the start.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -55,6 +61,9 @@ pub enum RunError {
     /// There is no usable key for secrets at rest.
     #[error(transparent)]
     Secrets(#[from] KeyringError),
+    /// Requests to addresses that tenants name can not be made: TLS can not be set up.
+    #[error(transparent)]
+    Egress(#[from] EgressError),
     /// The configured address is none that this flavour may dial.
     #[error(transparent)]
     Network(#[from] NetworkError),
@@ -87,6 +96,8 @@ pub async fn run(
     let sessions = Sessions::new(store.clone(), &config.retention);
     let registry = Registry::new(store.clone());
     let lanes = Lanes::new(store.clone(), config.retention);
+    let webhooks = Webhooks::new(store.clone(), keyring.clone(), &config.retention);
+    let egress = Egress::new(&config.egress)?;
     let installation = Installation::new(store.clone(), config.redis.expected()).sealed_by(keyring);
 
     // Sessions that this process owned when it was fenced.
@@ -142,9 +153,43 @@ pub async fn run(
         let running = tokio::spawn(engine_run.run(stop.clone()));
         let guard = guard(installation.clone(), Arc::clone(&clock), member.clone());
         let guard = tokio::spawn(stop.clone().run_until_cancelled_owned(guard));
-        let end = pool.run(shutdown.clone()).await;
+        // Webhooks are given up first: from the moment at which the worker leaves, others may deliver.
+        let delivered = CancellationToken::new();
+        let dispatcher = Dispatcher::new(webhooks::Parts {
+            webhooks: webhooks.clone(),
+            log: EventLog::new(store.clone()),
+            egress: egress.clone(),
+            config: config.webhooks.clone(),
+            clock: Arc::clone(&clock),
+            member: member.clone(),
+            registry: registry.clone(),
+            store: store.clone(),
+            redis: config.redis.clone(),
+        });
+        let delivering = {
+            let (shutdown, delivered) = (shutdown.clone(), delivered.clone());
+            let liveness = member.liveness.clone();
+            tokio::spawn(async move {
+                if let Err(error) = tokio::spawn(dispatcher.run(shutdown)).await {
+                    tracing::error!(%error, "the delivery of webhooks panicked; starting anew");
+                    liveness.fence();
+                }
+                delivered.cancel();
+            })
+        };
+        let retention = EventRetention {
+            log: EventLog::new(store.clone()),
+            organizations: Organizations::new(store.clone()),
+            registry: registry.clone(),
+            member: member.clone(),
+            bytes: config.retention.events_bytes,
+        };
+        let retention = tokio::spawn(stop.clone().run_until_cancelled_owned(retention.run()));
+        let end = pool.run(delivered).await;
         stop.cancel();
+        let _ = delivering.await;
         let _ = guard.await;
+        let _ = retention.await;
         if let Err(error) = running.await {
             tracing::error!(%error, "the lane engine panicked");
         }

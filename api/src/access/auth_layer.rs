@@ -10,11 +10,12 @@ use gateway_shared::domain::{OrganizationId, SessionId};
 
 use super::{Caller, Requirement, Token};
 use crate::error::{ApiError, Code};
+use crate::events::ticket;
 use crate::request::Problems;
 use crate::state::App;
 
 /// The header by which an operator chooses the organization to act for.
-const ORGANIZATION: &str = "x-organization-id";
+pub(crate) const ORGANIZATION: &str = "x-organization-id";
 
 /// What a route asks of its callers.
 #[derive(Debug, Clone)]
@@ -35,7 +36,14 @@ pub(crate) async fn admit(
     if let Some(foreign) = gate.app.installation.foreign() {
         return ApiError::from(foreign).into_response();
     }
-    let Some(token) = Token::of(request.headers()) else {
+    let token = match Token::of(request.headers()) {
+        Some(token) => Some(token),
+        None => match ticket::redeem(&gate.app, &mut request).await {
+            Ok(token) => token,
+            Err(failure) => return ApiError::from(failure).into_response(),
+        },
+    };
+    let Some(token) = token else {
         return unauthorized("a token is needed: Authorization: Bearer <token>, or x-api-key")
             .into_response();
     };
@@ -51,6 +59,7 @@ pub(crate) async fn admit(
         Err(error) => return error.into_response(),
     };
     request.extensions_mut().insert(caller);
+    request.extensions_mut().insert(token);
     next.run(request).await
 }
 

@@ -8,7 +8,7 @@ mod key_cache;
 mod requirement;
 mod token;
 
-pub(crate) use auth_layer::{AuthLayer, admit};
+pub(crate) use auth_layer::{AuthLayer, ORGANIZATION, admit};
 pub(crate) use authenticators::Authenticators;
 pub(crate) use caller::{Caller, session_not_found};
 pub(crate) use jwt::Logins;

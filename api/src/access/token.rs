@@ -31,6 +31,11 @@ impl Token {
         (!token.is_empty()).then(|| Self(token.to_owned()))
     }
 
+    /// A token by its text.
+    pub(crate) fn new(text: String) -> Self {
+        Self(text)
+    }
+
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }

@@ -5,6 +5,7 @@ use gateway_shared::events::KINDS;
 use schemars::SchemaGenerator;
 use serde_json::{Value, json};
 
+use super::ticket::Ticket;
 use crate::error::Code;
 use crate::openapi::Operation;
 
@@ -19,6 +20,22 @@ const GROUPS: &str = "`group.participant`: `members` (each with `jid`, and `lid`
     `timestamp` and `offline`. The session's own doings are emitted as well. What happens within moments, \
     or waited for the session, may be emitted in another order: `timestamp` says when it was.";
 
+pub(crate) fn ticket() -> Operation {
+    Operation::new("Events", "createEventTicket", "Make a ticket to listen")
+        .about(
+            "For somebody who can set no header, such as a browser's WebSocket: `GET /events?ticket=` \
+             listens as whoever made the ticket. It is good once, for a minute.",
+        )
+        .answer::<Ticket>(
+            200,
+            "The ticket.",
+            json!({
+                "ticket": "wat_0123456789abcdef0123456789abcdef0123456789abcdef",
+                "expiresAt": 1_763_700_060_000_i64,
+            }),
+        )
+}
+
 pub(crate) fn listen() -> Operation {
     let kinds = KINDS.join("`, `");
     let id = json!({"type": "string", "pattern": "^evt_[0-7][0-9A-HJKMNP-TV-Z]{25}$"});
@@ -28,9 +45,11 @@ pub(crate) fn listen() -> Operation {
     Operation::new("Events", "listenToEvents", "Listen to events")
         .about(&format!(
             "A stream that does not end: Server-Sent Events, or with `Accept: \
-             application/x-ndjson` one JSON object a line. `Last-Event-ID` or `since` resumes without \
+             application/x-ndjson` one JSON object a line, or upgraded a WebSocket with one envelope a \
+             message. `Last-Event-ID` or `since` resumes without \
              loss inside the retention (7 days); a gap is emitted by a `stream.gap` event, never hidden. \
-             A heartbeat comes every 15 seconds and carries the id to resume from.\n\nKinds: `{kinds}`.\n\n{GROUPS}"
+             A heartbeat comes every 15 seconds and carries the id to resume from. A listener that is slower \
+             than its events come for 30 seconds gets `stream.slow` and is dropped; it can resume.\n\nKinds: `{kinds}`.\n\n{GROUPS}"
         ))
         .query(
             "types",
@@ -38,6 +57,11 @@ pub(crate) fn listen() -> Operation {
             "Only these kinds, with commas between them.",
         )
         .query("session", session, "Only of this session.")
+        .query(
+            "ticket",
+            json!({"type": "string", "pattern": "^wat_[0-9a-f]{48}$"}),
+            "Instead of a token: from `POST /events:ticket`.",
+        )
         .query("since", id, "After the event of this id.")
         .header(
             "Last-Event-ID",

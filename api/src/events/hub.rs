@@ -5,11 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use gateway_shared::domain::OrganizationId;
-use gateway_shared::events::{Event, EventLog, Place};
+use gateway_shared::events::{EventLog, Place};
 use gateway_shared::redis::{Connection, RedisConfig, RedisFailure};
 use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
+
+use super::batch::Batch;
 
 /// Batches a listener may be behind before it reads the stream by itself.
 const BACKLOG: usize = 64;
@@ -19,6 +21,10 @@ const BATCH: usize = 500;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How much longer its answer may take before the connection counts as dead.
 const GRACE: Duration = Duration::from_secs(5);
+/// How much longer the next read waits for each listener, so that many of them get many events at
+/// once, and how long at most: a thousand listeners get theirs in twenty pieces a second.
+const GATHER_EACH: Duration = Duration::from_micros(50);
+const GATHER: Duration = Duration::from_millis(50);
 /// The pause after a read that failed.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -26,7 +32,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 #[derive(Debug, Clone)]
 pub(super) enum Broadcast {
     /// Events that follow on what was told before.
-    Events(Arc<Vec<Event>>),
+    Events(Arc<Batch>),
     /// Reading was interrupted: listeners look at the stream themselves.
     Interrupted,
 }
@@ -141,7 +147,13 @@ impl Reader {
             *warned = false;
             if let Some(last) = page.last {
                 *place = last;
-                let _ = self.emitted.send(Broadcast::Events(Arc::new(page.events)));
+                let _ = self
+                    .emitted
+                    .send(Broadcast::Events(Arc::new(Batch::new(page.events))));
+                let listeners = u32::try_from(self.emitted.receiver_count()).unwrap_or(u32::MAX);
+                if listeners > 1 {
+                    sleep(GATHER_EACH.saturating_mul(listeners).min(GATHER)).await;
+                }
             }
         }
     }

@@ -70,6 +70,11 @@ impl Wanted {
         }
     }
 
+    /// Whether every event is wanted.
+    pub(super) fn wants_everything(&self) -> bool {
+        self.kinds.is_empty() && self.session.is_none() && self.scope.is_none()
+    }
+
     /// Whether an event is to be told.
     pub(super) fn wants(&self, event: &Event) -> bool {
         if event.kind == GAP_KIND {

@@ -1,23 +1,21 @@
 //! One listener: its cursor, its wishes, and the form of what it is told.
 
 use std::collections::VecDeque;
-use std::fmt::Write;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::HeaderMap;
-use axum::http::header::ACCEPT;
 use bytes::Bytes;
-use gateway_shared::clock::Millis;
 use gateway_shared::domain::OrganizationId;
-use gateway_shared::events::{Event, EventIds, GAP_KIND, Place, gap_event};
+use gateway_shared::events::{Event, GAP_KIND, Place, gap_event, slow_event};
 use gateway_shared::redis::RedisFailure;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep};
 
+use super::batch::Batch;
+use super::form::Form;
 use super::hub::{Broadcast, Hub};
 use super::input::Wanted;
 use crate::access::{Caller, Token};
@@ -27,59 +25,6 @@ use crate::state::App;
 const PAGE: usize = 500;
 /// The pause after a read that failed.
 const PAUSE: Duration = Duration::from_millis(500);
-
-/// The form in which events are told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
-    /// `text/event-stream`.
-    Sse,
-    /// One JSON object a line.
-    Ndjson,
-}
-
-impl Form {
-    pub(super) fn wanted(headers: &HeaderMap) -> Self {
-        let ndjson = headers
-            .get_all(ACCEPT)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .any(|value| value.contains("application/x-ndjson"));
-        if ndjson { Self::Ndjson } else { Self::Sse }
-    }
-
-    pub(super) fn mimetype(self) -> &'static str {
-        match self {
-            Self::Sse => "text/event-stream",
-            Self::Ndjson => "application/x-ndjson",
-        }
-    }
-
-    fn write(self, event: &Event, out: &mut String) {
-        // Writing to a String can not fail.
-        let _ = match self {
-            Self::Sse => write!(
-                out,
-                "id: {}\nevent: {}\ndata: {}\n\n",
-                event.id, event.kind, event.json
-            ),
-            Self::Ndjson => writeln!(out, "{}", event.json),
-        };
-    }
-
-    /// A sign of life. It is no event, but carries the id to resume from: a listener whose filter
-    /// lets little through, or who has heard nothing yet, does not fall behind.
-    fn heartbeat(self, organization: &OrganizationId, cursor: Place, now: Millis) -> String {
-        let id = EventIds::of(organization).id(cursor);
-        match self {
-            // Without data a browser takes the id and tells no event.
-            Self::Sse => format!(": heartbeat\nid: {id}\n\n"),
-            Self::Ndjson => format!(
-                "{{\"schema\":\"v1\",\"id\":\"{id}\",\"event\":\"stream.heartbeat\",\
-                 \"organization\":\"{organization}\",\"timestamp\":{now}}}\n"
-            ),
-        }
-    }
-}
 
 /// One listener of `/events`.
 pub(super) struct Listener {
@@ -93,6 +38,9 @@ pub(super) struct Listener {
     emitted: broadcast::Receiver<Broadcast>,
     changes: watch::Receiver<u64>,
     caught_up: bool,
+    /// Since when it is slower than the events come.
+    slow_since: Option<Instant>,
+    ended: bool,
     ready: VecDeque<Bytes>,
     heartbeat: Pin<Box<Sleep>>,
     interval: Duration,
@@ -129,6 +77,8 @@ impl Listener {
             ready: VecDeque::from([Bytes::from(hello)]),
             heartbeat: Box::pin(sleep(interval)),
             caught_up: false,
+            slow_since: None,
+            ended: false,
             app,
             organization,
             token,
@@ -150,6 +100,13 @@ impl Listener {
                     .reset(Instant::now() + self.interval);
                 return Some(chunk);
             }
+            if self.ended {
+                return None;
+            }
+            if self.is_too_slow() {
+                self.give_up();
+                continue;
+            }
             let stopping = self.app.stopping.clone();
             if self.caught_up {
                 let turn = tokio::select! {
@@ -159,10 +116,12 @@ impl Listener {
                     _ = self.changes.changed() => Turn::KeysChanged,
                 };
                 match turn {
-                    Turn::Broadcast(Ok(Broadcast::Events(events))) => self.tell(&events),
+                    Turn::Broadcast(Ok(Broadcast::Events(batch))) => self.pass_on(&batch),
                     // Too slow for the hub, or the hub was interrupted.
-                    Turn::Broadcast(Ok(Broadcast::Interrupted) | Err(RecvError::Lagged(_))) => {
+                    Turn::Broadcast(Ok(Broadcast::Interrupted)) => self.caught_up = false,
+                    Turn::Broadcast(Err(RecvError::Lagged(_))) => {
                         self.caught_up = false;
+                        self.slow_since.get_or_insert_with(Instant::now);
                     }
                     Turn::Broadcast(Err(RecvError::Closed)) => self.rejoin(),
                     Turn::Heartbeat => self.beat().await?,
@@ -209,7 +168,10 @@ impl Listener {
         self.tell(&page.events);
         match page.last {
             Some(last) => self.cursor = last,
-            None => self.caught_up = true,
+            None => {
+                self.caught_up = true;
+                self.slow_since = None;
+            }
         }
     }
 
@@ -220,6 +182,10 @@ impl Listener {
             let gap = event.kind == GAP_KIND;
             if (gap || event.place > self.cursor) && self.wanted.wants(event) {
                 self.form.write(event, &mut chunk);
+                if self.form == Form::WebSocket {
+                    self.ready
+                        .push_back(Bytes::from(std::mem::take(&mut chunk)));
+                }
             }
         }
         if let Some(last) = events.last() {
@@ -228,6 +194,42 @@ impl Listener {
         if !chunk.is_empty() {
             self.ready.push_back(Bytes::from(chunk));
         }
+    }
+
+    /// Puts a whole batch into the answer.
+    fn pass_on(&mut self, batch: &Batch) {
+        let events = batch.events();
+        let follows = events
+            .first()
+            .is_some_and(|first| first.place > self.cursor);
+        match batch.whole(self.form) {
+            Some(whole) if follows && self.wanted.wants_everything() => {
+                if let Some(last) = events.last() {
+                    self.cursor = last.place;
+                }
+                self.ready.push_back(whole);
+            }
+            _ => self.tell(events),
+        }
+    }
+
+    /// Whether it has been slower than the events come for too long.
+    fn is_too_slow(&self) -> bool {
+        let limit = Duration::from_millis(self.app.config.api.events_slow_ms);
+        self.slow_since
+            .is_some_and(|since| since.elapsed() >= limit)
+    }
+
+    /// Says so, and ends: it can resume from where it was.
+    fn give_up(&mut self) {
+        tracing::info!(organization = %self.organization, "a listener is too slow and is dropped");
+        let slow = slow_event(&self.organization, self.cursor, self.app.now());
+        for event in slow.iter() {
+            let mut chunk = String::new();
+            self.form.write(event, &mut chunk);
+            self.ready.push_back(Bytes::from(chunk));
+        }
+        self.ended = true;
     }
 
     fn push_heartbeat(&mut self) {

@@ -10,8 +10,9 @@ use gateway_shared::redis::RedisConfig;
 use gateway_shared::secrets::Keyring;
 use gateway_tests::process::{Persistence, RedisServer};
 
+use super::form::Form;
 use super::input::Wanted;
-use super::listener::{Form, Listener};
+use super::listener::Listener;
 use crate::access::Caller;
 use crate::request::Problems;
 use crate::state::App;

@@ -1,6 +1,6 @@
 //! The parameters of paths.
 
-use gateway_shared::domain::{ApiKeyId, OutboxId, SessionId};
+use gateway_shared::domain::{ApiKeyId, DeliveryId, OutboxId, SessionId, WebhookId};
 use schemars::SchemaGenerator;
 use serde_json::{Value, json};
 
@@ -19,6 +19,11 @@ fn described(name: &str, generator: &mut SchemaGenerator) -> Option<(Value, &'st
         "keyId" => (
             id(generator.subschema_for::<ApiKeyId>()),
             "An API key, by its public id.",
+        ),
+        "webhookId" => (id(generator.subschema_for::<WebhookId>()), "A webhook."),
+        "deliveryId" => (
+            id(generator.subschema_for::<DeliveryId>()),
+            "The delivery of one event to the webhook.",
         ),
         "mid" => (
             json!({"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]+$"}),

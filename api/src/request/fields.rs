@@ -213,6 +213,26 @@ impl Fields {
         Some(Self::at(path, map))
     }
 
+    /// An object of texts under names of the caller's own.
+    pub(crate) fn texts(
+        &mut self,
+        problems: &mut Problems,
+        name: &'static str,
+    ) -> Option<Vec<(String, String)>> {
+        let object = self.object(problems, name)?;
+        let mut texts = Vec::with_capacity(object.map.len());
+        for (key, value) in &object.map {
+            match value {
+                Value::String(text) => texts.push((key.clone(), text.clone())),
+                other => problems.add(
+                    object.path(key),
+                    format!("must be a text, not {}", kind_of(other)),
+                ),
+            }
+        }
+        Some(texts)
+    }
+
     /// Tells of every field that nobody took. `others` are fields that are known as well but have
     /// no place here, and why.
     pub(crate) fn finish(mut self, problems: &mut Problems, others: &[&str], why: &str) {

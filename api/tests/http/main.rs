@@ -25,4 +25,5 @@ mod sessions;
 mod shapes;
 mod tenant_isolation;
 mod types;
+mod web_socket;
 mod world;

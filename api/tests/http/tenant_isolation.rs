@@ -2,6 +2,9 @@
 //! OpenAPI document that is served, so a new route is walked without a word here.
 
 use gateway_shared::apikey::{Capabilities, Capability};
+use gateway_shared::domain::WebhookId;
+use gateway_shared::events::Place;
+use gateway_shared::webhooks::DeliveryIds;
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 
@@ -84,8 +87,15 @@ impl Belongings {
         let (_, key) = world
             .key_for(&world.organization, Capabilities::all(), None)
             .await;
+        let hook = serde_json::json!({"url": "https://example.com/hook", "events": ["*"]});
+        let made = answer(world.request(Method::POST, "/webhooks").json(&hook)).await;
+        let webhook: WebhookId = made.text("id").parse().unwrap();
+        // Whether or not there is one of this id, nobody else may be told.
+        let delivery = DeliveryIds::of(&webhook).id(Place::START);
         Self(vec![
             ("session", session.session.to_string()),
+            ("webhookId", webhook.to_string()),
+            ("deliveryId", delivery.to_string()),
             ("outboxId", sent.text("outboxId")),
             ("mid", sent.text("waMessageId")),
             ("keyId", key.id.to_string()),
@@ -241,12 +251,12 @@ async fn a_key_of_one_session_sees_only_that_session() {
             continue;
         }
         let got = ask(&world, &route, &hidden, &key).await;
-        if route.has("session") || route.has("keyId") {
+        if route.has("session") || route.has("keyId") || route.has("webhookId") {
             assert_eq!(got.code(), "not_found", "{name}: {}", got.body);
         }
         let emitted = got.body.to_string();
         for (parameter, id) in &hidden.0 {
-            if ["session", "outboxId", "mid", "keyId"].contains(parameter) {
+            if ["session", "outboxId", "mid", "keyId", "webhookId"].contains(parameter) {
                 assert!(!emitted.contains(id), "{name} tells {parameter}: {emitted}");
             }
         }

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::egress::EgressConfig;
 use crate::lane::Retention;
 use crate::redis::RedisConfig;
+use crate::webhooks::WebhookConfig;
 
 pub use auth::{AuthConfig, ClaimNames, JwtConfig};
 pub use secrets::{Hidden, SecretsConfig};
@@ -50,6 +51,8 @@ pub struct Config {
     pub worker: WorkerConfig,
     /// Requests to addresses that tenants name.
     pub egress: EgressConfig,
+    /// How events are posted.
+    pub webhooks: WebhookConfig,
     /// Logs.
     pub log: LogConfig,
 }

@@ -19,6 +19,8 @@ pub struct ApiConfig {
     pub batch_body_limit_bytes: usize,
     /// How often an idle event stream gives a sign of life, in milliseconds.
     pub events_heartbeat_ms: u64,
+    /// How long a listener may be slower than its events come, in milliseconds.
+    pub events_slow_ms: u64,
     /// How long requests may still take after a signal to end, in milliseconds.
     pub drain_timeout_ms: u64,
 }

@@ -76,6 +76,9 @@ pub(super) fn problems(config: &Config) -> Vec<Invalid> {
     super::auth::problems(&config.auth, &mut problems);
     worker(config, &mut problems);
     egress(config, &mut problems);
+    crate::webhooks::problems(&config.webhooks, |setting, value, range| {
+        problems.range(&format!("webhooks.{setting}"), value, range);
+    });
     problems.0
 }
 
@@ -128,6 +131,11 @@ fn redis(config: &Config, problems: &mut Problems) {
 
     let kept = &config.retention;
     problems.range("retention.events_ms", kept.events_ms, SECOND..=YEAR);
+    problems.range(
+        "retention.events_bytes",
+        kept.events_bytes,
+        1 << 16..=1 << 40,
+    );
     problems.range(
         "retention.idempotency_ms",
         kept.idempotency_ms,
@@ -183,6 +191,7 @@ fn api_and_sends(config: &Config, problems: &mut Problems) {
         api.events_heartbeat_ms,
         100..=60 * SECOND,
     );
+    problems.range("api.events_slow_ms", api.events_slow_ms, 100..=HOUR);
     problems.range("api.drain_timeout_ms", api.drain_timeout_ms, 0..=HOUR);
 
     let send = &config.send;

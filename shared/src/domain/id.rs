@@ -144,6 +144,15 @@ prefixed_id!(
     EventId, "evt"
 );
 
+prefixed_id!(
+    /// A webhook of an organization.
+    WebhookId, "wh"
+);
+prefixed_id!(
+    /// The delivery of one event to one webhook; derived from both, see [`crate::webhooks`].
+    DeliveryId, "dlv"
+);
+
 impl OrganizationId {
     /// The organization that a login frontend knows by this id: the one of this id where it is one
     /// of ours, and otherwise always the same one, derived from it by SHA-256. Nothing has to be
@@ -173,5 +182,29 @@ impl EventId {
     pub fn parts(&self) -> (u64, u128) {
         let ulid = Ulid::from_string(&self.0[Self::PREFIX.len() + 1..]).unwrap_or_default();
         (ulid.timestamp_ms(), ulid.random())
+    }
+}
+
+impl DeliveryId {
+    /// The id whose ULID has these parts.
+    #[must_use]
+    pub fn from_parts(millis: u64, rest: u128) -> Self {
+        Self::from_ulid(Ulid::from_parts(millis, rest))
+    }
+
+    /// The parts of its ULID: 48 bits of milliseconds and 80 bits of the rest.
+    #[must_use]
+    pub fn parts(&self) -> (u64, u128) {
+        let ulid = Ulid::from_string(&self.0[Self::PREFIX.len() + 1..]).unwrap_or_default();
+        (ulid.timestamp_ms(), ulid.random())
+    }
+}
+
+impl WebhookId {
+    /// When it was made, in milliseconds.
+    #[must_use]
+    pub fn made_at(&self) -> Millis {
+        let ulid = Ulid::from_string(&self.0[Self::PREFIX.len() + 1..]).unwrap_or_default();
+        Millis::try_from(ulid.timestamp_ms()).unwrap_or(Millis::MAX)
     }
 }

@@ -15,8 +15,8 @@ pub use content::{Content, MessageContext, Poll, PollKey, PollSecret, Target, ne
 pub use download::{Download, MediaKind};
 pub use failure::SendFailure;
 pub use id::{
-    ApiKeyId, EventId, InstallationId, InstanceId, InvalidId, OrganizationId, OutboxId, SessionId,
-    WorkerId,
+    ApiKeyId, DeliveryId, EventId, InstallationId, InstanceId, InvalidId, OrganizationId, OutboxId,
+    SessionId, WebhookId, WorkerId,
 };
 pub use jid::{InvalidJid, Jid, hint_at};
 pub use known::KnownMessage;

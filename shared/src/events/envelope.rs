@@ -74,6 +74,29 @@ impl Event {
     }
 }
 
+#[derive(serde::Deserialize)]
+struct Head {
+    id: EventId,
+    event: String,
+    #[serde(default)]
+    session: String,
+}
+
+impl Event {
+    /// An event from its envelope, as it was kept outside of the stream; `None` where this is none.
+    #[must_use]
+    pub fn from_json(place: Place, json: &str) -> Option<Self> {
+        let head: Head = serde_json::from_str(json).ok()?;
+        Some(Self {
+            place,
+            id: head.id,
+            kind: head.event,
+            session: head.session,
+            json: json.to_owned(),
+        })
+    }
+}
+
 /// The event that tells a listener that events after `since` are gone, and that the stream goes
 /// on after `resumed`. Its id is that of `resumed`, so resuming from it tells no second gap.
 #[must_use]
@@ -96,4 +119,19 @@ pub fn gap_event(
         payload: payload.to_string(),
     };
     Event::new(organization, ids, resumed, stored)
+}
+
+/// The event that tells a listener that it is too slow, and that its stream ends. Its id is that of
+/// `cursor`, from where it can resume.
+#[must_use]
+pub fn slow_event(organization: &OrganizationId, cursor: Place, now: Millis) -> Option<Event> {
+    let ids = EventIds::of(organization);
+    let payload = serde_json::json!({"resumeAfter": ids.id(cursor)});
+    let stored = Stored {
+        kind: "stream.slow".to_owned(),
+        session: String::new(),
+        timestamp: now,
+        payload: payload.to_string(),
+    };
+    Event::new(organization, ids, cursor, stored)
 }

@@ -1,7 +1,7 @@
 //! The kinds of events.
 
 /// Every kind that an organization's stream may hold, as the contract lists them.
-pub const KINDS: [&str; 20] = [
+pub const KINDS: [&str; 23] = [
     "message.status",
     "message",
     "message.from_me",
@@ -22,6 +22,9 @@ pub const KINDS: [&str; 20] = [
     "call.ended_elsewhere",
     "status.post",
     "message.undecryptable",
+    "webhook.failing",
+    "webhook.recovered",
+    "webhook.disabled",
 ];
 
 /// What tells a listener that events are missing. It is in no stream; it is made on the way.

@@ -141,6 +141,59 @@ impl EventLog {
         Ok(entries.map_or_else(Page::default, |entries| page(organization, entries)))
     }
 
+    /// The event at `place`; `None` where retention took it, or there never was one.
+    ///
+    /// # Errors
+    /// When Redis does not answer.
+    pub async fn at(
+        &self,
+        organization: &OrganizationId,
+        place: Place,
+    ) -> Result<Option<Event>, RedisFailure> {
+        let reply: Value = redis::cmd("XRANGE")
+            .arg(self.key(organization))
+            .arg(place.to_string())
+            .arg(place.to_string())
+            .query_async(&mut self.store.connection.clone())
+            .await?;
+        Ok(page(organization, &reply).events.pop())
+    }
+
+    /// Takes the oldest events of an organization whose stream is larger than `bytes`. How many were
+    /// taken: Redis takes them in nodes of a hundred or so.
+    ///
+    /// # Errors
+    /// When Redis does not answer.
+    pub async fn bound(
+        &self,
+        organization: &OrganizationId,
+        bytes: u64,
+    ) -> Result<u64, RedisFailure> {
+        let key = self.key(organization);
+        let mut connection = self.store.connection.clone();
+        let (used, length): (Option<u64>, u64) = redis::pipe()
+            .cmd("MEMORY")
+            .arg("USAGE")
+            .arg(&key)
+            .cmd("XLEN")
+            .arg(&key)
+            .query_async(&mut connection)
+            .await?;
+        let used = used.unwrap_or(0);
+        if used <= bytes || length == 0 {
+            return Ok(0);
+        }
+        let kept = u128::from(length) * u128::from(bytes) / u128::from(used);
+        let taken = redis::cmd("XTRIM")
+            .arg(&key)
+            .arg("MAXLEN")
+            .arg("~")
+            .arg(u64::try_from(kept).unwrap_or(length))
+            .query_async(&mut connection)
+            .await?;
+        Ok(taken)
+    }
+
     fn key(&self, organization: &OrganizationId) -> String {
         key(
             PARTITION,

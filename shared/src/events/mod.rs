@@ -11,7 +11,7 @@ mod log;
 mod place;
 pub mod whapi;
 
-pub use envelope::{Event, gap_event};
+pub use envelope::{Event, gap_event, slow_event};
 pub use kinds::{GAP_KIND, KINDS, is_kind};
 pub use log::{Edges, EventLog, Page};
 pub use place::{EventIds, ForeignEventId, Place};

@@ -80,6 +80,8 @@ impl From<redis::RedisError> for LaneError {
 pub struct Retention {
     /// Events, in milliseconds.
     pub events_ms: u64,
+    /// Greatest size of the events of one organization, in bytes.
+    pub events_bytes: u64,
     /// Outbox entries after their last change, in milliseconds. At least `idempotency_ms`, since
     /// the repeat of a key is answered from the entry.
     pub outbox_ms: u64,

@@ -79,6 +79,12 @@ impl Keys {
         format!("{}:{{key:{hash}}}", self.prefix)
     }
 
+    /// A ticket to listen, by the hash of its text (string: the token it stands for, sealed; a minute).
+    #[must_use]
+    pub fn ticket(&self, hash: &str) -> String {
+        format!("{}:{{ticket:{hash}}}", self.prefix)
+    }
+
     /// Channel: a lane of this worker has something to claim; the message is the session id.
     #[must_use]
     pub fn wake_channel(&self, worker: &str) -> String {
@@ -101,6 +107,19 @@ impl Keys {
     #[must_use]
     pub fn command_channel(&self, worker: &str) -> String {
         format!("{}:command:{worker}", self.prefix)
+    }
+
+    /// Channel: a webhook was made, changed or given up; the message is `org/webhook`.
+    #[must_use]
+    pub fn webhooks_channel(&self) -> String {
+        format!("{}:webhooks", self.prefix)
+    }
+
+    /// Channel: an organization that this worker waits for has an event; the message is the root of
+    /// its partition.
+    #[must_use]
+    pub fn events_channel(&self, worker: &str) -> String {
+        format!("{}:events:{worker}", self.prefix)
     }
 
     /// Channel: an API key changed (`key:<hash>`); caches drop it.

@@ -83,7 +83,10 @@ pub fn settings(store: &Store, retention: &crate::lane::Retention) -> String {
         MESSAGE_PAGES,
         retention.messages.div_ceil(MESSAGE_PAGES),
         store.clock(),
-        include_str!("lua/fence.lua"),
+        concat!(
+            include_str!("lua/fence.lua"),
+            include_str!("../events/lua/wake.lua"),
+        ),
     )
 }
 

@@ -26,6 +26,7 @@ pub(crate) const DAY: Millis = 86_400_000;
 pub(crate) const START: Millis = 1_763_700_000_000;
 pub(crate) const RETENTION: Retention = Retention {
     events_ms: 7 * 86_400_000,
+    events_bytes: 1 << 30,
     outbox_ms: 2 * 86_400_000,
     idempotency_ms: 86_400_000,
     messages_ms: 30 * 86_400_000,

@@ -1,5 +1,5 @@
 //! Measures the gateway side by side with the plain thing it is made of, in one run, on one
-//! machine: `make bench`, or one part of it with `gateway-bench accept|sends|latency|memory|lane|crowd|scale`.
+//! machine: `make bench`, or one part of it with `gateway-bench accept|sends|latency|memory|lane|crowd|scale|webhooks`.
 //!
 //! Absolute figures say more about the machine than about the product, so each part measures two
 //! things in turns (round by round, so that a busy moment of the machine meets both) and reports
@@ -21,6 +21,7 @@ mod report;
 mod scale;
 mod sends;
 mod stage;
+mod webhooks;
 
 use std::path::PathBuf;
 
@@ -59,6 +60,8 @@ enum Part {
     Crowd,
     /// (g) Completed sends with one to four workers, where the link is the limit
     Scale,
+    /// (h) Deliveries of webhooks of one worker against a bare loop of requests
+    Webhooks,
     /// All of them
     All,
     /// The bare handler of `accept` (started by it)
@@ -117,6 +120,9 @@ fn measure(part: &Part, mut report: Report) -> Result<()> {
     }
     if all || matches!(part, Part::Scale) {
         report.scale(&driver.block_on(scale::measure(&plan))?)?;
+    }
+    if all || matches!(part, Part::Webhooks) {
+        report.webhooks(&threads()?.block_on(webhooks::measure(&plan))?)?;
     }
     report.end();
     Ok(())

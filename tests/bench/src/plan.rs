@@ -25,6 +25,8 @@ pub(crate) struct Plan {
     pub(crate) watching: Duration,
     /// (g) Messages of a round for each worker, over all sessions.
     pub(crate) scaling: usize,
+    /// (h) Deliveries of a round.
+    pub(crate) deliveries: usize,
     /// (e) Numbers of waiting entries at which the rate of the engine is measured.
     pub(crate) waiting: Vec<usize>,
     /// (e) How long entries are accepted at 1,000/s.
@@ -58,6 +60,7 @@ impl Plan {
             crowd: 1_000,
             watching: Duration::from_secs(120),
             scaling: 1_600,
+            deliveries: 10_000,
             waiting: vec![5_000, 40_000],
             steady: Duration::from_secs(20),
             sparse: Duration::from_secs(600),
@@ -76,6 +79,7 @@ impl Plan {
             crowd: 50,
             watching: Duration::from_secs(5),
             scaling: 320,
+            deliveries: 1_000,
             waiting: vec![2_000, 8_000],
             steady: Duration::from_secs(3),
             sparse: Duration::from_secs(5),

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::figures::median;
 use crate::plan::Plan;
-use crate::{accept, crowd, lane, latency, memory, scale, sends};
+use crate::{accept, crowd, lane, latency, memory, scale, sends, webhooks};
 
 /// The figures so far.
 #[derive(Debug)]
@@ -247,6 +247,30 @@ impl Report {
         }
         self.headline("scale_four_workers", all.last().map(|each| each.times_one));
         self.put("scale", &all)
+    }
+
+    /// (h)
+    pub(crate) fn webhooks(&mut self, it: &webhooks::Measured) -> Result<()> {
+        println!(
+            "\n(h) deliveries of webhooks a second, {} in flight; aim: at least 0.60 of a bare loop",
+            it.in_flight
+        );
+        println!(
+            "    worker {:.0}, bare loop {:.0}, ratio {:.2}  {}",
+            median(&it.rates.gateway),
+            median(&it.rates.plain),
+            it.ratio,
+            verdict(it.ratio >= 0.6)
+        );
+        println!(
+            "    idle, from the request to the first byte at the endpoint: p50 {:.1} ms, p99 {:.1} ms  {} (aim p99 20 ms)",
+            it.idle_p50_ms,
+            it.idle_p99_ms,
+            verdict(it.idle_p99_ms <= 20.0)
+        );
+        self.headline("webhooks_ratio", Some(it.ratio));
+        self.headline("webhooks_idle_p99_ms", Some(it.idle_p99_ms));
+        self.put("webhooks", it)
     }
 
     /// Says where the figures are.

@@ -18,6 +18,7 @@
 
 pub mod audit;
 pub mod clients;
+pub mod hooks;
 pub mod inject;
 pub mod plan;
 pub mod run;

@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::audit::{Counts, Evidence, Violations, drain};
 use crate::clients::{Clients, Journal};
+use crate::hooks::Hooks;
 use crate::inject::{Done, Loss, inject};
 use crate::plan::{Size, plan};
 use crate::stage::{Cast, Stage};
@@ -29,7 +30,10 @@ const UNSERVED_MS: i64 = 30_000;
 const ARRIVING: Duration = Duration::from_secs(20);
 
 /// Shorter than the defaults where a run would only wait: nothing here changes what is promised.
-pub const SETTINGS: [(&str, &str); 8] = [
+pub const SETTINGS: [(&str, &str); 11] = [
+    ("GATEWAY_WEBHOOKS__SCHEDULE_MS", "[200, 500, 1000, 2000]"),
+    ("GATEWAY_EGRESS__FIRST_BYTE_TIMEOUT_MS", "2000"),
+    ("GATEWAY_EGRESS__TOTAL_TIMEOUT_MS", "3000"),
     ("GATEWAY_WORKER__ACK_TIMEOUT_MS", "4000"),
     ("GATEWAY_WORKER__BACKOFF_BASE_MS", "200"),
     ("GATEWAY_WORKER__BACKOFF_MAX_MS", "3000"),
@@ -141,6 +145,7 @@ async fn play(options: &Options, seed: u64, folder: &Path) -> Result<Outcome> {
     };
     let faults = plan(seed, Duration::from_secs(options.seconds), size);
     let mut stage = Stage::set(folder, cast, &SETTINGS).await?;
+    let hooks = Hooks::start(&stage).await?;
     let followers = follow(&stage).await?;
     eprintln!("chaos: {} faults are planned", faults.len());
 
@@ -149,13 +154,14 @@ async fn play(options: &Options, seed: u64, folder: &Path) -> Result<Outcome> {
     let done = inject(&mut stage, &faults).await?;
     sleep_until_over(began, options.seconds).await;
     let mut journal = clients.finish().await;
+    hooks.heal();
     eprintln!("chaos: nothing is broken any more; waiting for what still waits");
     let settling = SETTLING + Duration::from_secs(options.seconds / 4);
     let waiting = drain(&stage, settling).await.context("drain")?;
     if waiting > 0 {
         eprintln!("chaos: {waiting} sends or more still wait after {settling:?}");
     }
-    let (evidence, violations) = examine(&stage, &journal, &followers).await?;
+    let (evidence, violations) = examine(&stage, &journal, &followers, Some(&hooks)).await?;
     let longest_takeover_ms = longest_takeover(&done, &evidence);
     if longest_takeover_ms > UNSERVED_MS {
         let emitted = format!("a session went {longest_takeover_ms} ms without a worker");
@@ -204,10 +210,11 @@ pub async fn examine(
     stage: &Stage,
     journal: &Journal,
     followers: &[EventStream],
+    hooks: Option<&Hooks>,
 ) -> Result<(Evidence, Violations)> {
     let deadline = Instant::now() + ARRIVING;
     loop {
-        let evidence = Evidence::gather(stage, followers).await?;
+        let evidence = Evidence::gather(stage, followers, hooks).await?;
         let violations = Violations::find(stage, journal, &evidence);
         let fine = violations.counts() == Counts::default();
         if fine || Instant::now() > deadline {

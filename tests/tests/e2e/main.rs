@@ -35,3 +35,4 @@ mod session;
 mod stack;
 mod topology;
 mod types;
+mod webhooks;

@@ -84,6 +84,7 @@ impl World {
         let store = Store::open(&reach(&server)).await.unwrap();
         let retention = Retention {
             events_ms: 86_400_000,
+            events_bytes: 1 << 30,
             outbox_ms: 86_400_000,
             idempotency_ms: 86_400_000,
             messages_ms: 30 * 86_400_000,

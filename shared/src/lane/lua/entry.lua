@@ -77,6 +77,7 @@ local function emit(kind, session, now, payload)
     return
   end
   trimmed = true
+  wake_listeners()
   redis.call('XADD', K.events(), 'MINID', '~', text(tonumber(now) - EVENT_RETENTION), '*',
     'event', kind, 'session', session, 'timestamp', now, 'payload', payload)
 end

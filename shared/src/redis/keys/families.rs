@@ -163,6 +163,54 @@ pub const PARTITION: &[KeyFamily] = &[
         "the organization's events; event retention",
     ),
     family(
+        "listeners",
+        ":evw",
+        "set",
+        "workers to be woken by the next event; until then",
+    ),
+    family(
+        "webhooks",
+        ":whs",
+        "hash",
+        "webhookId -> its definition (JSON, secrets sealed); until deleted",
+    ),
+    family(
+        "webhook_made",
+        ":whi:*",
+        "string",
+        "sha256 of an Idempotency-Key -> `fingerprint webhookId`; 24 h",
+    ),
+    family(
+        "webhook",
+        ":wh:*",
+        "hash",
+        "a webhook: owner, epoch, active, cursor, read, batch, failures, failingSince, failing, lastError, openUntil, trips, delivered, dead, disabledReason, disabledAt; until deleted",
+    ),
+    family(
+        "webhook_held",
+        ":wh:*:held",
+        "zset",
+        "chats that wait behind a refused event, by when it is tried again",
+    ),
+    family(
+        "webhook_chat",
+        ":wh:*:c:*",
+        "list",
+        "such a chat's deliveries in order, its head included",
+    ),
+    family(
+        "webhook_log",
+        ":wh:*:d",
+        "hash",
+        "deliveryId -> what became of it (JSON); the latest, and dead letters for 30 days",
+    ),
+    family(
+        "webhook_by",
+        ":wh:*:by:*",
+        "zset",
+        "deliveryIds of a status: delivered, pending, dead; as their records",
+    ),
+    family(
         "refused",
         ":refused",
         "string",
@@ -213,6 +261,12 @@ pub const GLOBAL: &[KeyFamily] = &[
         ":free",
         "set",
         "`org/session` of running sessions believed to have no owner (a hint)",
+    ),
+    family(
+        "webhooks",
+        ":webhooks",
+        "set",
+        "`org/webhook` of all webhooks (a hint for workers; the partition is the truth)",
     ),
     family(
         "workers",

@@ -1,6 +1,7 @@
 -- Shared by the session scripts: a session's status and the event that tells it.
 
 local function emit(kind, session, now, payload)
+  wake_listeners()
   return redis.call('XADD', K.events(), 'MINID', '~',
     string.format('%.0f', tonumber(now) - EVENT_RETENTION), '*',
     'event', kind, 'session', session, 'timestamp', now, 'payload', payload)

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use gateway_tests::client::{ApiClient, Event, EventStream, LedgerEntry, PeerMessage};
+use gateway_tests::receiver::Posted;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
+use crate::hooks::Hooks;
 use crate::stage::{PREFIX, Stage};
 
 /// Statuses of a send that is not settled.
@@ -22,6 +24,8 @@ pub struct Evidence {
     pub ledger: HashMap<String, Vec<LedgerEntry>>,
     /// What each peer's phone shows, in order.
     pub shown: HashMap<String, Vec<PeerMessage>>,
+    /// What the webhook of each organization accepted, every event once, in order.
+    pub delivered: Vec<Vec<Posted>>,
     /// Writes of former owners that Redis refused.
     pub refused: u64,
 }
@@ -42,7 +46,11 @@ impl Evidence {
     ///
     /// # Errors
     /// When a part does not answer.
-    pub async fn gather(stage: &Stage, followers: &[EventStream]) -> Result<Self> {
+    pub async fn gather(
+        stage: &Stage,
+        followers: &[EventStream],
+        hooks: Option<&Hooks>,
+    ) -> Result<Self> {
         let (mut tenants, mut ledger, mut shown) = (Vec::new(), HashMap::new(), HashMap::new());
         let admin = stage.admin();
         for (tenant, follower) in stage.tenants.iter().zip(followers) {
@@ -67,6 +75,7 @@ impl Evidence {
             tenants,
             ledger,
             shown,
+            delivered: hooks.map(Hooks::delivered).unwrap_or_default(),
             refused: refused(stage).await?,
         })
     }

@@ -6,6 +6,7 @@ mod inbound;
 mod order;
 mod sends;
 mod statuses;
+mod webhooks;
 
 use serde::Serialize;
 
@@ -35,6 +36,10 @@ pub struct Violations {
     pub inbound_twice: Vec<String>,
     /// Written by a peer, and an event before what they wrote earlier.
     pub inbound_misordered: Vec<String>,
+    /// In the event log, and never delivered to the organization's webhook.
+    pub webhook_lost: Vec<String>,
+    /// Delivered to it after a later event of the chat.
+    pub webhook_misordered: Vec<String>,
 }
 
 /// How many there are of each.
@@ -58,6 +63,10 @@ pub struct Counts {
     pub inbound_twice: usize,
     #[expect(missing_docs, reason = "as the field of the same name in `Violations`")]
     pub inbound_misordered: usize,
+    #[expect(missing_docs, reason = "as the field of the same name in `Violations`")]
+    pub webhook_lost: usize,
+    #[expect(missing_docs, reason = "as the field of the same name in `Violations`")]
+    pub webhook_misordered: usize,
 }
 
 impl Violations {
@@ -70,6 +79,7 @@ impl Violations {
         statuses::check(stage, journal, evidence, &mut found);
         budget::check(stage, evidence, &mut found);
         inbound::check(journal, evidence, &mut found);
+        webhooks::check(stage, evidence, &mut found);
         found.wrong_tenant.extend(journal.leaks.iter().cloned());
         found
     }
@@ -87,6 +97,8 @@ impl Violations {
             inbound_lost: self.inbound_lost.len(),
             inbound_twice: self.inbound_twice.len(),
             inbound_misordered: self.inbound_misordered.len(),
+            webhook_lost: self.webhook_lost.len(),
+            webhook_misordered: self.webhook_misordered.len(),
         }
     }
 
@@ -103,6 +115,8 @@ impl Violations {
             ("inbound lost", &self.inbound_lost),
             ("inbound twice", &self.inbound_twice),
             ("inbound misordered", &self.inbound_misordered),
+            ("webhook lost", &self.webhook_lost),
+            ("webhook misordered", &self.webhook_misordered),
         ];
         kinds
             .into_iter()

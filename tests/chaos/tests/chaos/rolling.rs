@@ -35,7 +35,7 @@ async fn a_rolling_restart_loses_and_repeats_nothing() -> Result<()> {
     }
     let journal = clients.finish().await;
     assert_eq!(drain(&stage, SETTLING).await.context("drain")?, 0);
-    let (evidence, violations) = examine(&stage, &journal, &followers).await?;
+    let (evidence, violations) = examine(&stage, &journal, &followers, None).await?;
     assert_eq!(violations.counts(), Counts::default(), "{violations:#?}");
     assert_eq!(journal.unexpected, Vec::<String>::new());
     assert!(!journal.sent.is_empty(), "clients were at work");

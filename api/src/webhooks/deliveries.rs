@@ -1,0 +1,234 @@
+//! What became of the deliveries of a webhook, and making them again.
+
+use std::sync::Arc;
+
+use axum::extract::{OriginalUri, Request, State};
+use axum::{Extension, Json};
+use gateway_shared::clock::Millis;
+use gateway_shared::domain::DeliveryId;
+use gateway_shared::events::Place;
+use gateway_shared::webhooks::{Delivery, DeliveryIds, Replayed, Webhook, WebhookRef};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{found, input, not_found};
+use crate::access::Caller;
+use crate::error::ApiError;
+use crate::page::Page;
+use crate::request::{Named, Problems, Query, read_body};
+use crate::state::App;
+
+/// Deliveries that one step queues again.
+const STEP: usize = 200;
+/// Deliveries that one request queues again.
+const MOST: usize = 5_000;
+
+/// How many deliveries are made again.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ReplayedMany {
+    /// So many.
+    replayed: usize,
+    /// Whether there are more than one request replays: ask again, with `nextSince` where it is
+    /// given.
+    more: bool,
+    /// Where the next request goes on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_since: Option<Millis>,
+}
+
+/// `GET /webhooks/{webhookId}/deliveries?status=&limit=&cursor=`: newest first.
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Arc<Caller>>,
+    Named(id): Named<String>,
+    OriginalUri(uri): OriginalUri,
+) -> Result<Json<Page<Delivery>>, ApiError> {
+    let query = Query::of(&uri);
+    let mut problems = Problems::default();
+    let status = query.parsed(&mut problems, "status");
+    let limit = query.limit(&mut problems);
+    let cursor = query.get("cursor").map(str::parse::<DeliveryId>);
+    if let Some(Err(_)) = &cursor {
+        problems.add("cursor", "must be the nextCursor of an earlier page");
+    }
+    problems.settle()?;
+    let (of, _, _) = found(&app, &caller, &id).await?;
+    let before = cursor.and_then(Result::ok);
+    let mut data = app
+        .webhooks
+        .deliveries(&of, status, before.as_ref(), limit + 1)
+        .await?;
+    let more = data.len() > limit;
+    data.truncate(limit);
+    let last = data.last().filter(|_| more);
+    let next_cursor = last.map(|last| last.id.to_string()).unwrap_or_default();
+    Ok(Json(Page { data, next_cursor }))
+}
+
+/// `GET /webhooks/{webhookId}/deliveries/{deliveryId}`.
+pub(crate) async fn delivery(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Arc<Caller>>,
+    Named((id, delivery)): Named<(String, String)>,
+) -> Result<Json<Delivery>, ApiError> {
+    let (of, _, _) = found(&app, &caller, &id).await?;
+    one(&app, &of, &delivery).await.map(Json)
+}
+
+/// `POST /webhooks/{webhookId}/deliveries/{deliveryId}:replay`.
+pub(crate) async fn replay(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Arc<Caller>>,
+    Named((id, delivery)): Named<(String, String)>,
+) -> Result<Json<Delivery>, ApiError> {
+    let (of, webhook, _) = found(&app, &caller, &id).await?;
+    must_be_active(&webhook)?;
+    let known = one(&app, &of, &delivery).await?;
+    let queued = queue(&app, &of, std::slice::from_ref(&known.id)).await?;
+    if queued.is_none() {
+        return Err(full());
+    }
+    app.webhooks.announce(&of).await?;
+    one(&app, &of, &delivery).await.map(Json)
+}
+
+/// `POST /webhooks/{webhookId}/deliveries:replay`: all dead letters, or those of a time.
+pub(crate) async fn replay_many(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Arc<Caller>>,
+    Named(id): Named<String>,
+    request: Request,
+) -> Result<Json<ReplayedMany>, ApiError> {
+    let (of, webhook, _) = found(&app, &caller, &id).await?;
+    let range = read_body(&app, request, input::range).await?;
+    must_be_active(&webhook)?;
+    let replayed = if range.only_dead {
+        dead(&app, &of, &range).await?
+    } else {
+        events(&app, &of, &webhook, &range).await?
+    };
+    app.webhooks.announce(&of).await?;
+    Ok(Json(replayed))
+}
+
+async fn dead(app: &App, of: &WebhookRef, range: &input::Range) -> Result<ReplayedMany, ApiError> {
+    let since = range.since.unwrap_or(0);
+    let until = range.until.unwrap_or(Millis::MAX >> 16);
+    let mut replayed = 0;
+    while replayed < MOST {
+        let ids = app.webhooks.dead_between(of, since, until, STEP).await?;
+        if ids.is_empty() {
+            return Ok(ReplayedMany {
+                replayed,
+                more: false,
+                next_since: None,
+            });
+        }
+        match queue(app, of, &ids).await? {
+            Some(queued) => replayed += queued,
+            None if replayed == 0 => return Err(full()),
+            None => break,
+        }
+    }
+    Ok(ReplayedMany {
+        replayed,
+        more: true,
+        next_since: None,
+    })
+}
+
+/// Every event of a time that the webhook wants.
+async fn events(
+    app: &App,
+    of: &WebhookRef,
+    webhook: &Webhook,
+    range: &input::Range,
+) -> Result<ReplayedMany, ApiError> {
+    let ids = DeliveryIds::of(&of.webhook);
+    let at = |moment: Millis| u64::try_from(moment).unwrap_or(0);
+    let until = range.until.map_or(u64::MAX, at);
+    let mut place = Place {
+        millis: at(range.since.unwrap_or(0)),
+        sequence: 0,
+    }
+    .before();
+    let mut replayed = 0;
+    let done = |replayed| ReplayedMany {
+        replayed,
+        more: false,
+        next_since: None,
+    };
+    loop {
+        let page = app.events.after(&of.organization, place, STEP).await?;
+        let Some(last) = page.last else {
+            return Ok(done(replayed));
+        };
+        let wanted: Vec<DeliveryId> = page
+            .events
+            .iter()
+            .filter(|event| event.place.millis <= until && webhook.wants(event))
+            .map(|event| ids.id(event.place))
+            .collect();
+        let queued = if wanted.is_empty() {
+            Some(0)
+        } else {
+            queue(app, of, &wanted).await?
+        };
+        match queued {
+            Some(queued) => replayed += queued,
+            None if replayed == 0 => return Err(full()),
+            None => return Ok(rest(replayed, place)),
+        }
+        place = last;
+        if last.millis > until {
+            return Ok(done(replayed));
+        }
+        if replayed >= MOST {
+            return Ok(rest(replayed, place));
+        }
+    }
+}
+
+/// There is more: of a millisecond that was begun everything is asked for again.
+fn rest(replayed: usize, place: Place) -> ReplayedMany {
+    ReplayedMany {
+        replayed,
+        more: true,
+        next_since: Millis::try_from(place.millis).ok(),
+    }
+}
+
+/// How many were queued; `None` where too many wait already.
+async fn queue(app: &App, of: &WebhookRef, ids: &[DeliveryId]) -> Result<Option<usize>, ApiError> {
+    let most = app.config.webhooks.max_held;
+    match app.webhooks.replay(of, ids, most).await? {
+        Replayed::Queued(queued) => Ok(Some(queued)),
+        Replayed::Full => Ok(None),
+        Replayed::NotFound => Err(not_found()),
+    }
+}
+
+async fn one(app: &App, of: &WebhookRef, id: &str) -> Result<Delivery, ApiError> {
+    let missing = || ApiError::not_found("delivery");
+    let id: DeliveryId = id.parse().map_err(|_| missing())?;
+    app.webhooks.delivery(of, &id).await?.ok_or_else(missing)
+}
+
+/// To what is not active nothing is delivered, so nothing may wait for it unseen.
+fn must_be_active(webhook: &Webhook) -> Result<(), ApiError> {
+    if webhook.active {
+        return Ok(());
+    }
+    Err(ApiError::conflict(
+        "webhook_inactive",
+        "the webhook is not active; resume it first",
+    ))
+}
+
+fn full() -> ApiError {
+    ApiError::conflict(
+        "too_many_held",
+        "too many deliveries of this webhook wait already; try again when they are done",
+    )
+}
