@@ -151,8 +151,10 @@ fn used(source: &str) -> String {
                 && !part(bytes.get(at + name.len()))
         };
         let named = |name: &str| {
-            kept.iter()
-                .any(|text| text.match_indices(name).any(|(at, _)| is_word(text, at, name)))
+            kept.iter().any(|text| {
+                text.match_indices(name)
+                    .any(|(at, _)| is_word(text, at, name))
+            })
         };
         if name.is_none_or(named) {
             let code = lines.iter().filter(|line| !line.starts_with("--"));

@@ -3,9 +3,7 @@
 
 use futures_util::StreamExt;
 use gateway_shared::domain::InstanceId;
-use gateway_shared::lane::{
-    Attempt, Claim, EnqueueOutcome, EnqueueRequest, Settled, Settlement,
-};
+use gateway_shared::lane::{Attempt, Claim, EnqueueOutcome, EnqueueRequest, Settled, Settlement};
 use redis::Value;
 
 use crate::world::{START, World, failure, key_of};
