@@ -13,7 +13,7 @@ STACK := target/$(PROFILE)/gateway-stack
 # is built alone, by `make release`.
 BUILD := $(CARGO) build --workspace --bins
 
-# PART=accept, sends, latency, memory, lane, crowd, scale or webhooks measures only that.
+# PART=accept, sends, latency, memory, lane, crowd, scale, webhooks or media measures only that.
 
 # The build script of waproto 0.7 writes a file that it also asks cargo to watch, so the next cargo
 # would take it for changed and build the crate, and all that depends on it, once more.

@@ -41,6 +41,10 @@ pub enum Code {
     RateLimited,
     /// A mistake of ours; the log has it under the request id.
     Internal,
+    /// It was there and is not any more; `details.reason`.
+    Gone,
+    /// The request is sound, and can not be done here; `details.reason`.
+    Unprocessable,
     /// Not built (yet); `details.reason`.
     NotImplemented,
     /// The send failed for good; `details.reason`, `details.waCode`, `details.outboxId`.
@@ -51,15 +55,17 @@ pub enum Code {
 
 impl Code {
     /// All of them, in the order of their statuses.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::ValidationError,
         Self::Unauthorized,
         Self::Forbidden,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::Conflict,
+        Self::Gone,
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
+        Self::Unprocessable,
         Self::RateLimited,
         Self::Internal,
         Self::NotImplemented,
@@ -81,6 +87,8 @@ impl Code {
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Gone => StatusCode::GONE,
+            Self::Unprocessable => StatusCode::UNPROCESSABLE_ENTITY,
             Self::NotImplemented => StatusCode::NOT_IMPLEMENTED,
             Self::SendFailed => StatusCode::BAD_GATEWAY,
             Self::GatewayUnavailable => StatusCode::SERVICE_UNAVAILABLE,

@@ -10,6 +10,7 @@ mod groups;
 mod health;
 mod health_monitor;
 mod keys;
+mod media;
 mod messages;
 mod openapi;
 mod outbox;

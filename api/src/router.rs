@@ -14,7 +14,8 @@ use crate::openapi::Document;
 use crate::routes::Routes;
 use crate::state::App;
 use crate::{
-    admin, envelope, events, groups, health, keys, messages, openapi, outbox, sessions, webhooks,
+    admin, envelope, events, groups, health, keys, media, messages, openapi, outbox, sessions,
+    webhooks,
 };
 
 /// Where the API is.
@@ -70,6 +71,8 @@ fn routes(app: Arc<App>) -> Routes {
         .route(POST,   "/sessions/{session}/groups/{gid}/members:promote", &[Send], groups::promote,     groups::docs::promote)
         .route(POST,   "/sessions/{session}/groups/{gid}/members:demote",  &[Send], groups::demote,      groups::docs::demote)
         .route(POST,   "/sessions/{session}/outbox/{outboxId}:retry", &[Send],   outbox::retry,          outbox::docs::retry)
+        .route(GET,    "/sessions/{session}/messages/{mid}/media", &[Read],      media::download,        media::docs::download)
+        .route(POST,   "/media",                                &[Send],         media::create,          media::docs::create)
         .route(GET,    "/events",                               &[Events],       events::listen,         events::docs::listen)
         .route(POST,   "/events:ticket",                        &[Events],       events::ticket::create, events::docs::ticket)
         .route(GET,    "/webhooks",                             &[Manage],       webhooks::list,         webhooks::docs::list)

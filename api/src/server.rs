@@ -8,6 +8,7 @@ use axum::serve::ListenerExt;
 use gateway_shared::config::Config;
 use gateway_shared::egress::EgressError;
 use gateway_shared::installation::Foreign;
+use gateway_shared::media::MediaError;
 use gateway_shared::redis::RedisFailure;
 use gateway_shared::secrets::{Keyring, KeyringError};
 use tokio::net::TcpListener;
@@ -36,6 +37,9 @@ pub enum ServeError {
     /// There is no usable key for secrets at rest.
     #[error(transparent)]
     Secrets(#[from] KeyringError),
+    /// No client for files could be made.
+    #[error(transparent)]
+    Media(#[from] MediaError),
     /// Requests to addresses that tenants name can not be made: TLS can not be set up.
     #[error(transparent)]
     Egress(#[from] EgressError),
@@ -68,6 +72,7 @@ pub async fn run(
         tokio::spawn(health_monitor::watch(app.clone())),
         tokio::spawn(replies::listen(app.clone())),
         tokio::spawn(refresh_logins(app.clone())),
+        tokio::spawn(sweep_media(app.clone())),
     ];
 
     let listener = listener.tap_io(|socket| {
@@ -111,5 +116,36 @@ async fn refresh_logins(app: Arc<App>) {
     tokio::select! {
         () = app.ended.cancelled() => {}
         () = app.authenticators.refresh() => {}
+    }
+}
+
+/// Removes files that nobody needs any more, until the process ends. Every API does: two at once do no
+/// harm.
+async fn sweep_media(app: Arc<App>) {
+    let every = Duration::from_millis(app.config.media.sweep_ms);
+    let sweeping = async {
+        loop {
+            tokio::time::sleep(every).await;
+            let organizations = match app.organizations.all().await {
+                Ok(organizations) => organizations,
+                // The next round finds what this one did not.
+                Err(_) => continue,
+            };
+            for organization in organizations {
+                match app.media.sweep(&organization).await {
+                    Ok(0) => {}
+                    Ok(removed) => {
+                        tracing::info!(%organization, removed, "files were removed");
+                    }
+                    Err(error) => {
+                        tracing::warn!(%organization, %error, "files could not be removed");
+                    }
+                }
+            }
+        }
+    };
+    tokio::select! {
+        () = app.ended.cancelled() => {}
+        () = sweeping => {}
     }
 }

@@ -10,6 +10,7 @@ use gateway_shared::egress::Egress;
 use gateway_shared::events::EventLog;
 use gateway_shared::installation::Installation;
 use gateway_shared::lane::Lanes;
+use gateway_shared::media::{Fetcher, MediaStore};
 use gateway_shared::messages::Messages;
 use gateway_shared::organization::Organizations;
 use gateway_shared::redis::Store;
@@ -17,12 +18,13 @@ use gateway_shared::registry::Registry;
 use gateway_shared::secrets::Keyring;
 use gateway_shared::session::Sessions;
 use gateway_shared::webhooks::Webhooks;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::access::{Authenticators, KeyCache, Logins};
 use crate::events::Hubs;
 use crate::health_monitor::HealthMonitor;
+use crate::media::{Fetches, sniff};
 use crate::replies::Replies;
 use crate::server::ServeError;
 
@@ -36,6 +38,13 @@ pub(crate) struct App {
     pub(crate) installation: Installation,
     pub(crate) lanes: Lanes,
     pub(crate) messages: Messages,
+    pub(crate) media: MediaStore,
+    /// Fetches files of messages from WhatsApp, a bounded number at once, and each once.
+    pub(crate) fetcher: Fetcher,
+    pub(crate) fetching: Semaphore,
+    pub(crate) fetches: Fetches,
+    /// Turns for looking at files and converting them.
+    pub(crate) inspecting: Semaphore,
     pub(crate) sessions: Sessions,
     pub(crate) registry: Registry,
     pub(crate) organizations: Organizations,
@@ -73,6 +82,7 @@ impl App {
         let cache = KeyCache::new(keys.clone(), shared.clone());
         let logins = Logins::new(&config.auth.jwt, shared);
         let events = EventLog::new(store.clone());
+        let media = MediaStore::new(&config.media, store.clone(), keyring.clone());
         Ok(Arc::new(Self {
             installation: Installation::new(store.clone(), config.redis.expected())
                 .sealed_by(keyring.clone()),
@@ -81,6 +91,11 @@ impl App {
             egress: Egress::new(&config.egress)?,
             lanes: Lanes::new(store.clone(), config.retention),
             messages: Messages::new(store.clone(), &config.retention),
+            fetcher: Fetcher::new(media.clone(), sniff)?,
+            fetching: Semaphore::new(config.media.fetch_concurrency),
+            fetches: Fetches::default(),
+            media,
+            inspecting: Semaphore::new(config.media.inspect_concurrency),
             sessions: Sessions::new(store.clone(), &config.retention),
             registry: Registry::new(store.clone()),
             organizations: Organizations::new(store.clone()),

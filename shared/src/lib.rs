@@ -9,6 +9,7 @@ pub mod egress;
 pub mod events;
 pub mod installation;
 pub mod lane;
+pub mod media;
 pub mod messages;
 pub mod organization;
 pub mod redis;

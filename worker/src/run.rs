@@ -10,6 +10,7 @@ use gateway_shared::egress::{Egress, EgressError};
 use gateway_shared::events::EventLog;
 use gateway_shared::installation::{Foreign, Installation};
 use gateway_shared::lane::{Epoch, Lanes, SessionRef};
+use gateway_shared::media::MediaStore;
 use gateway_shared::messages::Messages;
 use gateway_shared::organization::Organizations;
 use gateway_shared::redis::Store;
@@ -28,7 +29,7 @@ use crate::link::certificate::verify_armed;
 use crate::link::{ClientVersion, LinkConfig, Network, NetworkConfig, NetworkError, SendPolicy};
 use crate::pool::{Membership, Pool, PoolEnd, Rhythm};
 use crate::retention::EventRetention;
-use crate::session::Runtime;
+use crate::session::{Runtime, Uploads};
 use crate::webhooks::{self, Dispatcher};
 
 /// Pause before Redis is tried again at the start.
@@ -98,6 +99,8 @@ pub async fn run(
     let lanes = Lanes::new(store.clone(), config.retention);
     let webhooks = Webhooks::new(store.clone(), keyring.clone(), &config.retention);
     let egress = Egress::new(&config.egress)?;
+    let media = MediaStore::new(&config.media, store.clone(), keyring.clone());
+    let uploads = Uploads::new(media, Arc::clone(&clock), Backoff::from(&worker));
     let installation = Installation::new(store.clone(), config.redis.expected()).sealed_by(keyring);
 
     // Sessions that this process owned when it was fenced.
@@ -131,6 +134,7 @@ pub async fn run(
             store: store.clone(),
             sessions: sessions.clone(),
             messages: Messages::new(store.clone(), &config.retention),
+            uploads: uploads.clone(),
             lanes: lanes.clone(),
             engine: engine.clone(),
             link: link.clone(),

@@ -16,7 +16,6 @@ use super::fingerprint;
 use super::input::{Body, Built};
 use super::result::SendResult;
 use super::submit::{Submission, refusal};
-use super::type_not_built;
 use crate::access::{Caller, session_not_found};
 use crate::error::{ApiError, Code, ErrorBody};
 use crate::request::{
@@ -92,12 +91,10 @@ pub(crate) async fn batch(
         request_id: &request_id,
         key,
     };
-    let asked: Vec<Result<EnqueueRequest, ApiError>> = sends
-        .unwrap_or_default()
-        .into_iter()
-        .enumerate()
-        .map(|(index, send)| batch.acceptance(index, send))
-        .collect();
+    let mut asked = Vec::new();
+    for (index, send) in sends.unwrap_or_default().into_iter().enumerate() {
+        asked.push(batch.acceptance(index, send).await);
+    }
     let results = batch.accept(asked).await?;
     let accepted = results.iter().filter(|one| one.error.is_none()).count();
     tracing::debug!(
@@ -137,7 +134,7 @@ fn sends(mut map: Map<String, Value>, problems: &mut Problems) -> Vec<Value> {
 
 impl Batch<'_> {
     /// One send as the lane is asked.
-    fn acceptance(&self, index: usize, send: Value) -> Result<EnqueueRequest, ApiError> {
+    async fn acceptance(&self, index: usize, send: Value) -> Result<EnqueueRequest, ApiError> {
         let mut problems = Problems::default();
         let Value::Object(mut map) = send else {
             problems.add(format!("messages[{index}]"), "must be an object");
@@ -157,22 +154,22 @@ impl Batch<'_> {
         let Some((to, built, times)) = body.complete() else {
             return Err(ApiError::new(Code::Internal, "internal error"));
         };
-        let content = match built {
-            Built::Ready(content) => content,
-            Built::Later(kind) => return Err(type_not_built(kind)),
-        };
+        let asked = built.as_asked();
         // No key of a client's has a space.
         let key = own.or_else(|| self.key.map(|key| format!("{key} {index}")));
         let session = self.from.session.as_str();
-        let submission = Submission {
-            idempotency: key.map(|key| fingerprint::of_send(&key, session, &to, &content, times)),
+        let mut submission = Submission {
+            idempotency: key.map(|key| fingerprint::of_send(&key, session, &to, &asked, times)),
             from: self.from.clone(),
             to,
-            content,
+            content: asked,
             mode: Mode::Async,
             times,
             request_id: self.request_id.clone(),
         };
+        if let Built::File(wanted, context) = built {
+            submission.content = super::file(self.app, &submission, &wanted, context).await?;
+        }
         let depth = self.app.config.send.max_lane_depth;
         Ok(submission.into_enqueue_request(self.app, self.now, None, depth))
     }

@@ -101,7 +101,9 @@ pub(super) fn schema() -> Value {
         other("location", location),
         other("contact", contact),
     ];
-    for kind in ["image", "video", "audio", "document", "sticker"] {
+    for kind in [
+        "image", "video", "audio", "voice", "document", "sticker", "ptv", "gif",
+    ] {
         forms.push(other(
             kind,
             Object::new().required("media", media::schema()),
@@ -230,6 +232,16 @@ pub(crate) fn send() -> Operation {
         .sends()
         .error(
             Code::NotImplemented,
-            "`type_not_built`: messages of this type can not be sent yet",
+            "`channel_media`: files can not be sent to channels",
+        )
+        .error(
+            Code::Unprocessable,
+            "`conversion_unavailable`: phones can not play the file, and ffmpeg, which would convert it, \
+             is not installed; `heic_unsupported`",
+        )
+        .error(
+            Code::PayloadTooLarge,
+            "the file is over the limit of its kind (`details.limitBytes`), or `media_quota`: the \
+             organization's store is full",
         )
 }

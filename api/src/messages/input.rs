@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::submit::Times;
 use super::types::Type;
 use super::{contact, location, media, poll, text};
+use crate::media::Wanted;
 use crate::request::{Fields, Problems, TIME};
 
 /// Every field a send can have; which of them a type carries is said by its reader.
@@ -36,8 +37,21 @@ pub(super) const MENTIONS: usize = 1_024;
 pub(super) enum Built {
     /// It can be sent.
     Ready(Content),
-    /// Its type is validated and not built yet.
-    Later(&'static str),
+    /// A file has to be made ready first.
+    File(Wanted, MessageContext),
+}
+
+impl Built {
+    /// What the request says, for the fingerprint of an idempotency key.
+    pub(super) fn as_asked(&self) -> Content {
+        match self {
+            Self::Ready(content) => content.clone(),
+            Self::File(wanted, context) => Content::Media {
+                media: Box::new(wanted.as_asked()),
+                context: context.clone(),
+            },
+        }
+    }
 }
 
 /// What was read of a body. It is complete when no problems were found.
@@ -140,9 +154,16 @@ fn content(
         Type::Poll => poll::read(fields, problems).map(|poll| Content::Poll { poll, context }),
         Type::Location => location::read(fields, context, problems),
         Type::Contact => contact::read(fields, context, problems),
-        Type::Image | Type::Video | Type::Audio | Type::Document | Type::Sticker => {
-            media::read(fields, problems);
-            return Some(Built::Later(kind.as_str()));
+        Type::Image
+        | Type::Video
+        | Type::Audio
+        | Type::Voice
+        | Type::Document
+        | Type::Sticker
+        | Type::Ptv
+        | Type::Gif => {
+            let wanted = media::read(kind.media_kind()?, fields, problems)?;
+            return Some(Built::File(wanted, context));
         }
     };
     content.map(Built::Ready)

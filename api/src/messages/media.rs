@@ -5,9 +5,12 @@ use base64::alphabet;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 
-use serde_json::{Value, json};
+use gateway_shared::domain::{FileKind, MediaId};
+use serde_json::{Map, Value, json};
 
-use crate::openapi::{Object, one_of, text};
+use crate::error::{ApiError, Code};
+use crate::media::{Source, Wanted, is_mimetype, safe_name};
+use crate::openapi::{Object, flag, one_of, text};
 use crate::request::{Fields, Problems};
 
 /// Greatest size of a file, decoded.
@@ -45,36 +48,98 @@ pub(super) fn schema() -> Value {
             .optional("mimetype", mimetype)
             .optional("caption", text(CAPTION, "What is written below it."))
             .optional("filename", text(FILENAME, "What it is called."))
+            .optional("viewOnce", flag("It may be looked at once: image, video, voice."))
+            .optional("convert", json!({
+                "enum": ["auto", "never"],
+                "description": "Whether a file that phones can not play is converted (`auto`, the \
+                                default) or refused.",
+            }))
             .into()
     };
-    one_of([form("data", data), form("url", url)])
+    let mut id = json!({"type": "string", "pattern": "^med_[0-9A-HJKMNP-TV-Z]{26}$"});
+    id["description"] = "The name of a file that was handed in with `POST /media`.".into();
+    one_of([form("id", id), form("data", data), form("url", url)])
+}
+
+/// Whether a body asks for a file to be sent to a channel.
+pub(super) fn goes_to_channel(body: &Map<String, Value>) -> bool {
+    let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
+    text("to").ends_with("@newsletter") && text("type").parse::<FileKind>().is_ok()
+}
+
+/// Files to channels are not encrypted, and uploaded in a way that the library does not have.
+pub(super) fn not_to_channels() -> ApiError {
+    ApiError::new(
+        Code::NotImplemented,
+        "files can not be sent to channels: WhatsApp wants them uploaded in a way of their own",
+    )
+    .with("reason", "channel_media")
 }
 
 /// Reads `media` and tells of every problem in it.
-pub(super) fn read(fields: &mut Fields, problems: &mut Problems) {
+pub(super) fn read(kind: FileKind, fields: &mut Fields, problems: &mut Problems) -> Option<Wanted> {
     fields.require(problems, "media");
-    let Some(mut media) = fields.object(problems, "media") else {
-        return;
-    };
-    if media.has("data") == media.has("url") {
-        problems.add("media", "must have either data or url");
+    let mut media = fields.object(problems, "media")?;
+    let given = ["id", "data", "url"]
+        .iter()
+        .filter(|name| media.has(name))
+        .count();
+    if given != 1 {
+        problems.add("media", "must have exactly one of id, data and url");
     }
-    if let Some(data) = media.text(problems, "data")
-        && let Err(problem) = check_data(&data)
+    let id = media.parsed::<MediaId>(problems, "id").map(Source::Id);
+    let data = media.text(problems, "data");
+    if let Some(data) = &data
+        && let Err(problem) = check_data(data)
     {
         problems.add("media.data", problem);
     }
     let url = media.text_of(problems, "url", ADDRESS);
-    if url.is_some_and(|url| !is_web_address(&url)) {
+    if url.as_deref().is_some_and(|url| !is_web_address(url)) {
         problems.add("media.url", "must be an http:// or https:// address");
     }
     let mimetype = media.text_of(problems, "mimetype", MIMETYPE);
-    if mimetype.is_some_and(|text| !is_mimetype(&text)) {
+    if mimetype.as_deref().is_some_and(|text| !is_mimetype(text)) {
         problems.add("media.mimetype", "must be a media type such as image/jpeg");
     }
-    media.text_of(problems, "caption", CAPTION);
-    media.text_of(problems, "filename", FILENAME);
+    let caption = media.text_of(problems, "caption", CAPTION);
+    if caption.is_some() && !kind.has_caption() {
+        problems.add(
+            "media.caption",
+            format!("is no field of type {}", kind.as_str()),
+        );
+    }
+    let filename = media.text_of(problems, "filename", FILENAME);
+    let safe = filename.as_deref().and_then(safe_name);
+    if filename.is_some() && safe.is_none() {
+        problems.add("media.filename", "must be the name of a file");
+    }
+    let view_once = media.flag(problems, "viewOnce").unwrap_or(false);
+    if view_once && !kind.may_be_view_once() {
+        problems.add(
+            "media.viewOnce",
+            format!("is no field of type {}", kind.as_str()),
+        );
+    }
+    let convert = media.text(problems, "convert");
+    let convert = match convert.as_deref() {
+        None | Some("auto") => true,
+        Some("never") => false,
+        Some(_) => {
+            problems.add("media.convert", "must be auto or never");
+            false
+        }
+    };
     media.finish(problems, &[], "");
+    Some(Wanted {
+        kind,
+        source: id.or(data.map(Source::Data)).or(url.map(Source::Url))?,
+        mimetype,
+        filename: safe,
+        caption: caption.filter(|caption| !caption.is_empty()),
+        view_once,
+        convert,
+    })
 }
 
 fn check_data(data: &str) -> Result<(), &'static str> {
@@ -106,19 +171,6 @@ fn is_web_address(url: &str) -> bool {
         .into_iter()
         .find_map(|scheme| url.strip_prefix(scheme));
     rest.is_some_and(|rest| !rest.is_empty() && !url.contains(char::is_whitespace))
-}
-
-fn is_mimetype(text: &str) -> bool {
-    let essence = text.split(';').next().unwrap_or_default().trim();
-    let token = |part: &str| {
-        !part.is_empty()
-            && part
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte))
-    };
-    essence
-        .split_once('/')
-        .is_some_and(|(kind, subtype)| token(kind) && token(subtype))
 }
 
 #[cfg(test)]

@@ -19,10 +19,12 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::extract::{Request, State};
 use axum::response::Response;
+use gateway_shared::domain::{Content, MessageContext};
 use gateway_shared::lane::Mode;
 
-use crate::access::Caller;
+use crate::access::{Caller, session_not_found};
 use crate::error::{ApiError, Code};
+use crate::media::{Wanted, admit};
 use crate::request::{
     Limits, Named, Problems, Query, RequestId, idempotency_key, read_json, too_large,
 };
@@ -31,7 +33,7 @@ use input::{Body, Built};
 pub(crate) use operations::docs as operation_docs;
 pub(crate) use operations::{edit, forward, react, revoke, unreact, vote};
 use result::answer;
-use submit::{Submission, submit};
+use submit::{Submission, replay, submit};
 
 pub(crate) use batch::batch;
 pub(crate) use submit::{lane_full, logged_out};
@@ -59,6 +61,9 @@ pub(crate) async fn send(
     let read = read_json(&parts, body, limits, &mut problems).await?;
     let body = match read {
         Some((map, size)) => {
+            if media::goes_to_channel(&map) {
+                return Err(media::not_to_channels());
+            }
             let body = Body::read(map, mode, &mut problems);
             let limit = app.config.api.body_limit_bytes;
             if size > limit && !body.is_media {
@@ -73,29 +78,50 @@ pub(crate) async fn send(
     let Some((to, built, times)) = body.and_then(Body::complete) else {
         return Err(ApiError::new(Code::Internal, "internal error"));
     };
-    let content = match built {
-        Built::Ready(content) => content,
-        Built::Later(kind) => return Err(type_not_built(kind)),
-    };
-
-    let submission = Submission {
-        idempotency: key.map(|key| fingerprint::of_send(key, &session, &to, &content, times)),
-        from: from?,
+    let from = from?;
+    let asked = built.as_asked();
+    let mut submission = Submission {
+        idempotency: key.map(|key| fingerprint::of_send(key, &session, &to, &asked, times)),
+        from,
         to,
-        content,
+        content: asked,
         mode,
         times,
         request_id,
     };
+    if let Built::File(wanted, context) = built {
+        // A repeat is answered as its original: what it named is not fetched again.
+        if let Some(key) = &submission.idempotency {
+            let of = &submission.from;
+            if app
+                .lanes
+                .replay(&of.organization, key, None)
+                .await?
+                .is_some()
+            {
+                let result = replay(&app, of, key, mode, &submission.request_id).await;
+                return answer(of.clone(), result);
+            }
+        }
+        submission.content = file(&app, &submission, &wanted, context).await?;
+    }
     let of = submission.from.clone();
     answer(of, submit(&app, submission).await)
 }
 
-/// Messages of this type are validated and can not be sent yet.
-fn type_not_built(kind: &str) -> ApiError {
-    ApiError::new(
-        Code::NotImplemented,
-        format!("messages of type {kind} are not built yet"),
-    )
-    .with("reason", "type_not_built")
+/// Makes the file of a send ready.
+async fn file(
+    app: &App,
+    submission: &Submission,
+    wanted: &Wanted,
+    context: MessageContext,
+) -> Result<Content, ApiError> {
+    let organization = &submission.from.organization;
+    // Nothing is fetched or stored for a session that is not there.
+    if app.sessions.get(&submission.from).await?.is_none() {
+        return Err(session_not_found());
+    }
+    let media = admit(app, organization, wanted, submission.ends_at(app)).await?;
+    let media = Box::new(media);
+    Ok(Content::Media { media, context })
 }

@@ -47,6 +47,15 @@ pub(super) struct Submission {
 }
 
 impl Submission {
+    /// The moment after which it can not be waiting any more.
+    pub(super) fn ends_at(&self, app: &App) -> Millis {
+        let time_to_live = Millis::try_from(app.config.send.time_to_live_ms).unwrap_or(Millis::MAX);
+        let begins = app.now().max(self.times.send_at);
+        self.times
+            .expires_at
+            .unwrap_or_else(|| begins.saturating_add(time_to_live))
+    }
+
     /// As the lane is asked. `waiter` is who waits for its settlement, `max_depth` the greatest
     /// number of sends that may wait.
     pub(super) fn into_enqueue_request(

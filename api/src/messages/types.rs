@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use gateway_shared::domain::FileKind;
+
 /// The `type` of a send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Type {
@@ -13,12 +15,15 @@ pub(super) enum Type {
     Image,
     Video,
     Audio,
+    Voice,
     Document,
     Sticker,
+    Ptv,
+    Gif,
 }
 
 impl Type {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 12] = [
         Self::Text,
         Self::Poll,
         Self::Location,
@@ -26,8 +31,11 @@ impl Type {
         Self::Image,
         Self::Video,
         Self::Audio,
+        Self::Voice,
         Self::Document,
         Self::Sticker,
+        Self::Ptv,
+        Self::Gif,
     ];
 
     pub(super) fn as_str(self) -> &'static str {
@@ -39,17 +47,22 @@ impl Type {
             Self::Image => "image",
             Self::Video => "video",
             Self::Audio => "audio",
+            Self::Voice => "voice",
             Self::Document => "document",
             Self::Sticker => "sticker",
+            Self::Ptv => "ptv",
+            Self::Gif => "gif",
         }
     }
 
     /// Whether its content is a file.
     pub(super) fn is_media(self) -> bool {
-        matches!(
-            self,
-            Self::Image | Self::Video | Self::Audio | Self::Document | Self::Sticker
-        )
+        self.media_kind().is_some()
+    }
+
+    /// What its file is sent as.
+    pub(super) fn media_kind(self) -> Option<FileKind> {
+        self.as_str().parse().ok()
     }
 }
 

@@ -27,13 +27,14 @@ Callers send `Authorization: Bearer <token>` or `x-api-key`: an API key (`wa_…
 organization of the session in the path, or else in the one that `X-Organization-Id` or the token names.";
 
 /// The chapters, in the order they are shown.
-const TAGS: [(&str, &str); 8] = [
+const TAGS: [(&str, &str); 9] = [
     ("Messages", "Sending, and acting on messages."),
     ("Outbox", "What became of the sends."),
     (
         "Sessions",
         "WhatsApp numbers: making, pairing, steering them.",
     ),
+    ("Media", "Files to send, and files that were received."),
     ("Groups", "Groups and their members."),
     ("Events", "What happens, as it happens."),
     ("API keys", "Tokens for scripts and services."),
@@ -159,6 +160,20 @@ fn shown(line: &Line, operation: &Operation, generator: &mut SchemaGenerator) ->
                 "schema": {"$ref": format!("#/components/schemas/{}", body.name)},
                 "examples": examples,
             }},
+        });
+    }
+    if operation.takes_file {
+        let file = json!({"type": "string", "format": "binary"});
+        shown["requestBody"] = json!({
+            "required": true,
+            "content": {
+                "application/octet-stream": {"schema": file},
+                "multipart/form-data": {"schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {"file": file},
+                }},
+            },
         });
     }
     shown

@@ -22,6 +22,8 @@ fn meaning(code: Code) -> &'static str {
         Code::UnsupportedMediaType => "The body is not `application/json`.",
         Code::RateLimited => "Too much at the moment.",
         Code::Internal => "A mistake of the gateway's; its log has it under the request id.",
+        Code::Gone => "It is not there any more; `details.reason` says what.",
+        Code::Unprocessable => "Sound, and not possible here; `details.reason` says why.",
         Code::NotImplemented => "Not possible; `details.reason` says why.",
         Code::SendFailed => "The send failed for good.",
         Code::GatewayUnavailable => {
@@ -61,7 +63,11 @@ fn details(code: Code) -> Value {
             "required": ["requiredCapability"],
             "properties": {"requiredCapability": {"type": "string"}, "reason": reason},
         }),
-        Code::Conflict | Code::NotImplemented | Code::GatewayUnavailable => json!({
+        Code::Conflict
+        | Code::Gone
+        | Code::Unprocessable
+        | Code::NotImplemented
+        | Code::GatewayUnavailable => json!({
             "type": "object",
             "required": ["reason"],
             "properties": {"reason": reason},
@@ -121,8 +127,16 @@ fn example(code: Code) -> Value {
         ),
         Code::Internal => ("internal error", json!({})),
         Code::NotImplemented => (
-            "messages of type image are not built yet",
-            json!({"reason": "type_not_built"}),
+            "WhatsApp's library can not send files to channels",
+            json!({"reason": "channel_media"}),
+        ),
+        Code::Gone => (
+            "the file is not in the store any more",
+            json!({"reason": "media_gone"}),
+        ),
+        Code::Unprocessable => (
+            "audio/mpeg would have to be converted, and ffmpeg is not installed",
+            json!({"reason": "conversion_unavailable"}),
         ),
         Code::SendFailed => (
             "WhatsApp refused the message with code 403",

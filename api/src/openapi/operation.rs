@@ -18,6 +18,8 @@ pub(crate) struct Operation {
     pub(super) about: String,
     pub(super) parameters: Vec<Parameter>,
     pub(super) body: Option<Body>,
+    /// Whether the body is a file.
+    pub(super) takes_file: bool,
     pub(super) answers: Vec<Answer>,
     pub(super) errors: Vec<(Code, String)>,
 }
@@ -76,6 +78,7 @@ impl Operation {
             about: String::new(),
             parameters: Vec::new(),
             body: None,
+            takes_file: false,
             answers: Vec::new(),
             errors: Vec::new(),
         }
@@ -154,6 +157,12 @@ impl Operation {
             required: true,
             examples: examples.into_iter().collect(),
         });
+        self
+    }
+
+    /// The body is a file: as it is, or in a form as `file`.
+    pub(crate) fn file_body(mut self) -> Self {
+        self.takes_file = true;
         self
     }
 

@@ -152,7 +152,7 @@ async fn a_malformed_batch_is_refused_as_a_whole() {
         .collect();
     assert_eq!(
         codes,
-        ["validation_error", "not_implemented", "validation_error"]
+        ["validation_error", "validation_error", "validation_error"]
     );
 
     let nowhere = SessionRef {

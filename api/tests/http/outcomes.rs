@@ -180,24 +180,39 @@ async fn a_cancelled_send_is_told_to_who_waits_for_it() {
 }
 
 #[tokio::test]
-async fn types_that_are_not_built_are_validated_and_answer_501() {
+async fn a_file_that_is_refused_leaves_its_key_unused() {
     let world = World::start().await;
     let session = world.session().await;
     let path = format!("/sessions/{}/messages", session.session);
-    for body in [
-        serde_json::json!({"type": "image", "to": "6281234567890", "media": {"data": "aGk"}}),
-        serde_json::json!({"type": "audio", "to": "6281234567890", "media": {"url": "https://x.test/a.ogg"}}),
+    let to = "6281234567890";
+    for (body, status, code) in [
+        (
+            serde_json::json!({"type": "image", "to": to, "media": {"data": "aGk"}}),
+            400,
+            "validation_error",
+        ),
+        // A special address, and one that has no right to be asked for.
+        (
+            serde_json::json!({"type": "audio", "to": to, "media": {"url": "https://127.0.0.1/a.ogg"}}),
+            400,
+            "validation_error",
+        ),
+        (
+            serde_json::json!({"type": "audio", "to": to, "media": {"url": "http://169.254.169.254/"}}),
+            400,
+            "validation_error",
+        ),
+        (
+            serde_json::json!({"type": "image", "to": "120363@newsletter", "media": {"data": "aGk"}}),
+            501,
+            "not_implemented",
+        ),
     ] {
         let request = world
             .request(Method::POST, &path)
             .header("idempotency-key", "k");
         let got = answer(request.json(&body)).await;
-        assert_eq!(
-            (got.status.as_u16(), got.code()),
-            (501, "not_implemented"),
-            "{body}"
-        );
-        assert_eq!(got.reason(), "type_not_built");
+        assert_eq!((got.status.as_u16(), got.code()), (status, code), "{body}");
     }
     // The key is unused.
     let got = answer(

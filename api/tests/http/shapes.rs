@@ -64,9 +64,9 @@ async fn answers_to_sends() {
     tell("refused by WhatsApp", &waiting.await.unwrap());
 
     let path = format!("/sessions/{}/messages", session.session);
-    let image = json!({"type": "image", "to": "6281234567890", "media": {"data": "aGk"}});
+    let image = json!({"type": "image", "to": "120363@newsletter", "media": {"data": "aGk"}});
     let request = world.request(Method::POST, &path).json(&image);
-    tell("not built", &answer(request).await);
+    tell("a file to a channel", &answer(request).await);
 
     let one = Limits {
         rate_per_min: 0,

@@ -33,6 +33,8 @@ pub(crate) struct World {
     pub(crate) key: String,
     pub(crate) apis: Vec<Api>,
     pub(crate) client: Client,
+    /// Where its files are, until it ends.
+    _media: tempfile::TempDir,
 }
 
 /// One API "process".
@@ -82,6 +84,8 @@ impl World {
             ..RedisConfig::at([redis.url()], "test")
         };
         config.secrets.keys = gateway_tests::world::SECRETS.to_owned().into();
+        let media = tempfile::tempdir().unwrap();
+        config.media.folder = media.path().join("files").display().to_string();
         // Owners in these tests give one sign of life.
         config.worker.liveness_ms = 300_000;
         change(&mut config);
@@ -98,6 +102,7 @@ impl World {
             key: String::new(),
             apis: Vec::new(),
             client: Client::new(),
+            _media: media,
             config,
         };
         let organization = world.organization.clone();

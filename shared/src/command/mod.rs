@@ -9,6 +9,7 @@
 //! up at its deadline. What must not be lost is a send, or a wish in the session's record.
 
 mod groups;
+mod media;
 
 use std::fmt;
 
@@ -24,6 +25,7 @@ pub use groups::{
     Created, DESCRIPTION_LENGTH, Group, GroupChanges, GroupCommand, GroupMember, Invite,
     JoinStatus, Joined, MEMBERS_AT_ONCE, MemberChange, MemberOutcome, MemberRole, SUBJECT_LENGTH,
 };
+pub use media::MediaCommand;
 
 /// What is asked of a worker.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +43,8 @@ pub enum Command {
     },
     /// Something about groups: what exactly, and what it is answered with, is told there.
     Group(GroupCommand),
+    /// Something about a file: what exactly, and what it is answered with, is documented there.
+    Media(MediaCommand),
 }
 
 impl Command {
@@ -50,6 +54,7 @@ impl Command {
         match self {
             Self::PairingCode { .. } => "pairing_code",
             Self::Group(command) => command.name(),
+            Self::Media(command) => command.name(),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! `redis.prefix`, the retentions). What each setting means is told in [`DEFAULT`].
 
 mod auth;
+mod media;
 mod secrets;
 mod sections;
 mod validate;
@@ -20,6 +21,7 @@ use crate::redis::RedisConfig;
 use crate::webhooks::WebhookConfig;
 
 pub use auth::{AuthConfig, ClaimNames, JwtConfig};
+pub use media::{MediaConfig, S3Config};
 pub use secrets::{Hidden, SecretsConfig};
 pub use sections::{ApiConfig, LogConfig, LogFormat, SendConfig, WhatsAppConfig, WorkerConfig};
 pub use validate::Invalid;
@@ -47,6 +49,8 @@ pub struct Config {
     pub auth: AuthConfig,
     /// What holds for every send.
     pub send: SendConfig,
+    /// Files.
+    pub media: MediaConfig,
     /// The workers.
     pub worker: WorkerConfig,
     /// Requests to addresses that tenants name.

@@ -73,6 +73,7 @@ pub(super) fn problems(config: &Config) -> Vec<Invalid> {
     let mut problems = Problems::default();
     redis(config, &mut problems);
     api_and_sends(config, &mut problems);
+    super::media::problems(&config.media, &mut problems);
     super::auth::problems(&config.auth, &mut problems);
     worker(config, &mut problems);
     egress(config, &mut problems);

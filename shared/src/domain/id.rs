@@ -124,6 +124,10 @@ prefixed_id!(
     OutboxId, "out"
 );
 prefixed_id!(
+    /// A file that a caller has handed in, and can send by this name.
+    MediaId, "med"
+);
+prefixed_id!(
     /// An API key; the id is public, the key itself is not.
     ApiKeyId, "key"
 );
@@ -152,6 +156,14 @@ prefixed_id!(
     /// The delivery of one event to one webhook; derived from both, see [`crate::webhooks`].
     DeliveryId, "dlv"
 );
+
+impl MediaId {
+    /// The name that stands for a hash: the same one for the same bytes.
+    #[must_use]
+    pub fn of_bytes(bytes: [u8; 16]) -> Self {
+        Self::from_ulid(Ulid::from_bytes(bytes))
+    }
+}
 
 impl OrganizationId {
     /// The organization that a login frontend knows by this id: the one of this id where it is one

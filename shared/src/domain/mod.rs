@@ -11,12 +11,15 @@ mod session;
 mod status;
 
 pub use amendment::Amendment;
-pub use content::{Content, MessageContext, Poll, PollKey, PollSecret, Target, new_message_id};
+pub use content::{
+    Content, FileFacts, FileKind, HexBytes, Media, MessageContext, Poll, PollKey, PollSecret,
+    Target, new_message_id,
+};
 pub use download::{Download, MediaKind};
 pub use failure::SendFailure;
 pub use id::{
-    ApiKeyId, DeliveryId, EventId, InstallationId, InstanceId, InvalidId, OrganizationId, OutboxId,
-    SessionId, WebhookId, WorkerId,
+    ApiKeyId, DeliveryId, EventId, InstallationId, InstanceId, InvalidId, MediaId, OrganizationId,
+    OutboxId, SessionId, WebhookId, WorkerId,
 };
 pub use jid::{InvalidJid, Jid, hint_at};
 pub use known::KnownMessage;

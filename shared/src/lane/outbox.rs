@@ -258,9 +258,9 @@ pub(crate) fn read_history(hist: &str) -> Vec<StatusChange> {
 /// Reads an entry's hash, whose fields `lua/entry.lua` lists.
 pub(super) fn entry(id: &OutboxId, fields: &HashMap<String, String>) -> Option<OutboxEntry> {
     let text = |name: &str| fields.get(name).map(String::as_str).unwrap_or_default();
-    let record = match fields.get("fix") {
+    let (record, expiry) = match fields.get("fix") {
         Some(fix) => schema1(fix)?,
-        None => serde_json::from_str(text("record")).ok()?,
+        None => (serde_json::from_str(text("record")).ok()?, text("expiry")),
     };
     let SendRecord {
         session,
@@ -270,8 +270,6 @@ pub(super) fn entry(id: &OutboxId, fields: &HashMap<String, String>) -> Option<O
         kind,
         request_id,
         send_at,
-        expires_at,
-        ..
     } = record;
     let history = read_history(text("hist"));
     let last = *history.last()?;
@@ -292,15 +290,15 @@ pub(super) fn entry(id: &OutboxId, fields: &HashMap<String, String>) -> Option<O
         request_id,
         waiting_for: None,
         send_at,
-        expires_at: text("expiry").parse().ok().or(expires_at)?,
+        expires_at: expiry.parse().ok()?,
         created_at: history.first()?.timestamp,
         updated_at: last.timestamp,
         history,
     })
 }
 
-/// The record of an entry that schema 1 kept.
-fn schema1(fix: &str) -> Option<SendRecord> {
+/// The record of an entry that schema 1 kept, and when it expires.
+fn schema1(fix: &str) -> Option<(SendRecord, &str)> {
     let fixed: Vec<&str> = fix.splitn(11, ' ').collect();
     let [
         _seq,
@@ -318,7 +316,7 @@ fn schema1(fix: &str) -> Option<SendRecord> {
     else {
         return None;
     };
-    Some(SendRecord {
+    let record = SendRecord {
         session: session.parse().ok()?,
         chat: chat.parse().ok()?,
         wa_message_id: wa.to_owned(),
@@ -330,8 +328,6 @@ fn schema1(fix: &str) -> Option<SendRecord> {
         kind: kind.to_owned(),
         request_id: request.to_owned(),
         send_at: send_at.parse().ok().filter(|at| *at > 0),
-        account: None,
-        number: None,
-        expires_at: Some(expires.parse().ok()?),
-    })
+    };
+    Some((record, expires))
 }

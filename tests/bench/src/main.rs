@@ -1,5 +1,5 @@
 //! Measures the gateway side by side with the plain thing it is made of, in one run, on one
-//! machine: `make bench`, or one part of it with `gateway-bench accept|sends|latency|memory|lane|crowd|scale|webhooks`.
+//! machine: `make bench`, or one part of it with `gateway-bench accept|sends|latency|memory|lane|crowd|scale|webhooks|media`.
 //!
 //! Absolute figures say more about the machine than about the product, so each part measures two
 //! things in turns (round by round, so that a busy moment of the machine meets both) and reports
@@ -13,6 +13,7 @@ mod figures;
 mod http;
 mod lane;
 mod latency;
+mod media;
 mod memory;
 mod plain;
 mod plan;
@@ -62,6 +63,8 @@ enum Part {
     Scale,
     /// (h) Deliveries of webhooks of one worker against a bare loop of requests
     Webhooks,
+    /// (i) Files: memory, throughput, and texts meanwhile
+    Media,
     /// All of them
     All,
     /// The bare handler of `accept` (started by it)
@@ -123,6 +126,9 @@ fn measure(part: &Part, mut report: Report) -> Result<()> {
     }
     if all || matches!(part, Part::Webhooks) {
         report.webhooks(&threads()?.block_on(webhooks::measure(&plan))?)?;
+    }
+    if all || matches!(part, Part::Media) {
+        report.media(&driver.block_on(media::measure(&plan))?)?;
     }
     report.end();
     Ok(())

@@ -33,6 +33,8 @@ pub(crate) struct Plan {
     pub(crate) steady: Duration,
     /// (e) How long entries are accepted at 4/s.
     pub(crate) sparse: Duration,
+    /// (i) Files at once, MiB of each, MiB of the one document, and texts at rest.
+    pub(crate) media: (usize, usize, usize, usize),
 }
 
 impl Plan {
@@ -64,6 +66,7 @@ impl Plan {
             waiting: vec![5_000, 40_000],
             steady: Duration::from_secs(20),
             sparse: Duration::from_secs(600),
+            media: (50, 200, 100, 500),
         }
     }
 
@@ -83,6 +86,7 @@ impl Plan {
             waiting: vec![2_000, 8_000],
             steady: Duration::from_secs(3),
             sparse: Duration::from_secs(5),
+            media: (8, 8, 16, 100),
         }
     }
 }

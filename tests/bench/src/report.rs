@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::figures::median;
 use crate::plan::Plan;
-use crate::{accept, crowd, lane, latency, memory, scale, sends, webhooks};
+use crate::{accept, crowd, lane, latency, media, memory, scale, sends, webhooks};
 
 /// The figures so far.
 #[derive(Debug)]
@@ -149,6 +149,34 @@ impl Report {
         self.headline("sync_p50_over_plain_ms", Some(it.p50.above()));
         self.headline("sync_p99_over_plain_ms", Some(it.p99.above()));
         self.put("latency", it)
+    }
+
+    /// (i)
+    pub(crate) fn media(&mut self, it: &media::Measured) -> Result<()> {
+        println!("\n(i) {} files of {} MiB at once", it.files, it.file_mib);
+        println!("    resident memory above idle, MiB; aim: at most 150 of each");
+        for (name, mib) in [("api", it.api_mib), ("worker", it.worker_mib)] {
+            println!("    {name:<10} {mib:>11.1}  {}", verdict(mib <= 150.0));
+        }
+        println!(
+            "    one document of {} MiB: {:.2} s, bare {:.2} s, throughput {:.2} of it; aim: at \
+             least 0.60  {}",
+            it.document_mib,
+            it.gateway_seconds,
+            it.plain_seconds,
+            it.throughput,
+            verdict(it.throughput >= 0.6)
+        );
+        println!(
+            "    texts to others, p99: {:.2} ms idle, {:.2} ms meanwhile; aim: at most 3 ms more  {}",
+            it.text_p99_idle,
+            it.text_p99_busy,
+            verdict(it.text_p99_busy - it.text_p99_idle <= 3.0)
+        );
+        self.headline("media_throughput_ratio", Some(it.throughput));
+        self.headline("media_api_mib", Some(it.api_mib));
+        self.headline("media_worker_mib", Some(it.worker_mib));
+        self.put("media", it)
     }
 
     /// (d)

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use gateway_tests::client::{Answer, ApiClient, SandboxAdmin, SendRequest};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -217,6 +219,7 @@ impl Client {
         let later = self.random.random_range(0..100) < 5;
         let send_at = now() + self.random.random_range(200..3_000);
         let regrets = self.random.random_range(0..100) < 3;
+        let file = self.random.random_range(0..100) < 10;
         let name = format!("{}|{number}", self.name);
         let mut acknowledged = Vec::new();
         for attempt in 1..=TRIES {
@@ -225,7 +228,12 @@ impl Client {
             } else {
                 format!("{name}|{attempt}")
             };
-            let mut send = SendRequest::text(&self.to, &text).request_id(&name);
+            let send = if file {
+                document(&self.to, &text)
+            } else {
+                SendRequest::text(&self.to, &text)
+            };
+            let mut send = send.request_id(&name);
             if !synchronous {
                 send = send.asynchronous();
                 if later {
@@ -295,6 +303,16 @@ impl Client {
             acknowledged,
         });
     }
+}
+
+/// A file of its own, with the text below it.
+fn document(to: &str, text: &str) -> SendRequest {
+    let file = STANDARD.encode(text.repeat(500));
+    SendRequest::body(json!({
+        "type": "document",
+        "to": to,
+        "media": { "data": file, "caption": text, "mimetype": "text/plain" },
+    }))
 }
 
 /// What a client makes of an answer, or of none.

@@ -9,6 +9,8 @@ pub struct Config {
     pub ws: SocketAddr,
     /// Where the admin API listens. Keep it on loopback: it has no password.
     pub admin: SocketAddr,
+    /// Where the CDN listens, with TLS and without. Clients are told this address.
+    pub media: SocketAddr,
     /// Whether linked companions are told that their chats are LID-addressed,
     /// as WhatsApp does with migrated accounts. `POST /admin/scan-qr?lid=` and
     /// `POST /admin/link-code` can say otherwise for one companion.
@@ -27,6 +29,7 @@ impl Default for Config {
         Self {
             ws: loopback,
             admin: loopback,
+            media: loopback,
             lid_addressing: false,
             dedupe: false,
             ledger_limit: 1_000_000,

@@ -15,6 +15,9 @@ pub enum StartError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The CDN has no folder for its files.
+    #[error("cannot make a folder for files")]
+    Folder(#[from] std::io::Error),
     /// The certificate chain could not be signed.
     #[error("cannot sign the certificate chain")]
     Certificate(#[from] CurveError),

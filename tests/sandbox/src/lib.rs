@@ -23,6 +23,7 @@ mod ledger;
 mod link;
 mod login;
 mod mailbox;
+mod media;
 mod noise;
 mod pairing;
 mod peer;

@@ -20,6 +20,9 @@ struct Arguments {
     /// Where the admin API listens (it has no password: keep it on loopback)
     #[arg(long, default_value = "127.0.0.1:0", env = "WA_SANDBOX_ADMIN")]
     admin: SocketAddr,
+    /// Where the CDN listens, with TLS and without
+    #[arg(long, default_value = "127.0.0.1:0", env = "WA_SANDBOX_MEDIA")]
+    media: SocketAddr,
     /// Tell linked companions that their chats are LID-addressed
     #[arg(long)]
     lid_addressing: bool,
@@ -42,6 +45,7 @@ async fn main() -> anyhow::Result<()> {
     let sandbox = Sandbox::start(Config {
         ws: arguments.ws,
         admin: arguments.admin,
+        media: arguments.media,
         lid_addressing: arguments.lid_addressing,
         dedupe: arguments.dedupe,
         ..Config::default()
@@ -50,6 +54,7 @@ async fn main() -> anyhow::Result<()> {
     let ready = serde_json::json!({
         "ws": sandbox.ws_url(),
         "admin": sandbox.admin_url(),
+        "media": sandbox.media_url(),
         "rootKey": hex::encode(sandbox.root_key()),
     });
     println!("{ready}");

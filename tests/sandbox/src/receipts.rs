@@ -10,6 +10,7 @@ use crate::accounts::DeviceAddress;
 use crate::client::Session;
 use crate::clock;
 use crate::mailbox::Class;
+use crate::media;
 use crate::world::World;
 
 /// A receipt on its way to the author of the message.
@@ -81,6 +82,10 @@ pub(crate) fn relay(world: &Arc<World>, mut receipt: Receipt) {
     match receipt.kind.as_deref() {
         Some("retry") => {
             deliver(world, &author, &receipt);
+            return;
+        }
+        Some("server-error") => {
+            media::ask(world, &receipt);
             return;
         }
         // Between the devices of one account; only the server needs them.

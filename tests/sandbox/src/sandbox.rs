@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admin;
 use crate::config::Config;
 use crate::error::StartError;
+use crate::media;
 use crate::socket;
 use crate::world::World;
 
@@ -19,29 +20,38 @@ use crate::world::World;
 pub struct Sandbox {
     ws: SocketAddr,
     admin: SocketAddr,
+    media: SocketAddr,
     root_key: [u8; 32],
     stop: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
 }
 
 impl Sandbox {
-    /// Binds both ports and begins to serve on the current Tokio runtime.
+    /// Binds its ports and begins to serve on the current Tokio runtime.
     ///
     /// # Errors
     /// When an address cannot be bound or the certificates cannot be signed.
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let (ws_listener, ws) = listen(config.ws).await?;
         let (admin_listener, admin) = listen(config.admin).await?;
+        let (media_listener, media) = listen(config.media).await?;
         let world = Arc::new(World::new(config)?);
+        world.cdn.listens_at(media);
         let root_key = world.chain().root_key();
         let stop = CancellationToken::new();
         let tasks = vec![
             tokio::spawn(socket::serve(ws_listener, Arc::clone(&world), stop.clone())),
+            tokio::spawn(media::serve(
+                media_listener,
+                Arc::clone(&world),
+                stop.clone(),
+            )),
             tokio::spawn(admin::serve(admin_listener, world, stop.clone())),
         ];
         Ok(Self {
             ws,
             admin,
+            media,
             root_key,
             stop,
             tasks,
@@ -57,6 +67,12 @@ impl Sandbox {
     /// The base of the admin API: `http://address`, without a slash at its end.
     pub fn admin_url(&self) -> String {
         format!("http://{}", self.admin)
+    }
+
+    /// The CDN without TLS: `http://address`. Clients are told its hosts by the server, and ask them
+    /// over TLS.
+    pub fn media_url(&self) -> String {
+        format!("http://{}", self.media)
     }
 
     /// The public root of the certificate chain, for clients that check it.

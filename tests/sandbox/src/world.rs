@@ -15,6 +15,7 @@ use crate::faults::Faults;
 use crate::groups::Groups;
 use crate::ledger::Ledger;
 use crate::mailbox::Class;
+use crate::media::Cdn;
 use crate::pairing::PairingDesk;
 
 /// The shared state. Each part has its own lock, and none is held across an
@@ -28,6 +29,7 @@ pub(crate) struct World {
     pub(crate) desk: PairingDesk,
     pub(crate) ledger: Ledger,
     pub(crate) faults: Faults,
+    pub(crate) cdn: Cdn,
     next: AtomicU64,
 }
 
@@ -41,6 +43,7 @@ impl World {
             desk: PairingDesk::default(),
             ledger: Ledger::new(config.ledger_limit),
             faults: Faults::default(),
+            cdn: Cdn::new()?,
             next: AtomicU64::new(1),
             config,
         })

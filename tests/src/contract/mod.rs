@@ -130,6 +130,7 @@ impl Contract {
         let essence = mimetype.split(';').next().unwrap_or_default().trim();
         let form = content
             .get(essence)
+            .or_else(|| content.get("*/*"))
             .with_context(|| format!("the document has no form {essence}"))?;
         if essence == "application/json" {
             self.fits_schema(&answer.json, &form["schema"])?;

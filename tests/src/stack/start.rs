@@ -50,6 +50,7 @@ impl Stack {
         installation.own_key(&folder.join("secrets.keys")).await?;
         installation.detached = detached;
         installation.whatsapp(sandbox.ws());
+        installation.cdn(sandbox.media());
         let api = ApiProcess::start(&installation, "api-1").await?;
         screen.ready("api", api.address(), "what you would call");
         let mut workers = Vec::new();

@@ -98,6 +98,7 @@ impl WorldBuilder {
             installation.set("GATEWAY_REDIS__SENTINEL_MASTER", SENTINEL_MASTER);
         }
         installation.whatsapp(sandbox.ws());
+        installation.cdn(sandbox.media());
         installation.api_env = self.api_env;
         installation.worker_env = self.worker_env;
         let mut apis = Vec::new();

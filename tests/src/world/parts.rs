@@ -34,6 +34,7 @@ impl Installation {
     #[must_use]
     pub fn new(redis: &str, logs: &Path) -> Self {
         let urls = serde_json::json!([redis]).to_string();
+        let media = logs.with_file_name("media").display().to_string();
         Self {
             logs: logs.to_owned(),
             shared_env: vec![
@@ -45,6 +46,7 @@ impl Installation {
                     "GATEWAY_EGRESS__REQUIRE_HTTPS".to_owned(),
                     "false".to_owned(),
                 ),
+                ("GATEWAY_MEDIA__FOLDER".to_owned(), media),
             ],
             api_env: Vec::new(),
             worker_env: Vec::new(),
@@ -76,6 +78,13 @@ impl Installation {
             .retain(|(name, _)| name != "GATEWAY_SECRETS__KEYS");
         self.set("GATEWAY_SECRETS__KEY_FILE", &path);
         Ok(())
+    }
+
+    /// Fetches files of messages from this CDN instead of WhatsApp's.
+    pub fn cdn(&mut self, url: &str) {
+        let hosts = serde_json::json!([url]).to_string();
+        self.shared_env
+            .push(("GATEWAY_MEDIA__HOSTS".to_owned(), hosts));
     }
 
     /// Lets workers talk to this WhatsApp instead of the real one.
@@ -163,6 +172,7 @@ pub struct SandboxProcess {
     pub program: Program,
     ws: String,
     admin: String,
+    media: String,
 }
 
 impl SandboxProcess {
@@ -191,6 +201,7 @@ impl SandboxProcess {
         Ok(Self {
             ws: address("ws", "ws"),
             admin: address("admin", "http"),
+            media: address("media", "http"),
             program,
         })
     }
@@ -199,6 +210,12 @@ impl SandboxProcess {
     #[must_use]
     pub fn ws(&self) -> &str {
         &self.ws
+    }
+
+    /// Its CDN, without TLS.
+    #[must_use]
+    pub fn media(&self) -> &str {
+        &self.media
     }
 
     /// Its admin.

@@ -188,31 +188,6 @@ async fn bad_parameters_and_headers_are_told() -> Result<()> {
 }
 
 #[tokio::test]
-async fn media_is_validated_and_not_built_yet() -> Result<()> {
-    World::builder()
-        .workers(0)
-        .run(async |world| {
-            let api = world.api(0);
-            let session = api.create_session("quiet", 0, 0).await?;
-            for kind in ["image", "video", "audio", "document", "sticker"] {
-                let body = json!({
-                    "type": kind,
-                    "to": "15551000001",
-                    "media": { "data": "aGVsbG8=", "mimetype": "image/png" },
-                });
-                let answer = api.send(&session, &SendRequest::body(body)).await?;
-                assert_eq!(answer.status, 501, "{kind}: {}", answer.json);
-                assert_eq!(answer.error_code(), "not_implemented");
-                let body = json!({ "type": kind, "to": "15551000001" });
-                let answer = api.send(&session, &SendRequest::body(body)).await?;
-                assert_invalid(kind, &answer, &["media"]);
-            }
-            Ok(())
-        })
-        .await
-}
-
-#[tokio::test]
 async fn unknown_paths_methods_and_sessions_have_the_envelope() -> Result<()> {
     World::builder()
         .workers(0)

@@ -20,6 +20,7 @@ mod idempotency;
 mod in_groups;
 mod inbound;
 mod input;
+mod media;
 mod operations;
 mod outage;
 mod ownership;

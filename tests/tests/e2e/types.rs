@@ -170,28 +170,3 @@ async fn a_person_is_reached_by_lid() -> Result<()> {
         })
         .await
 }
-
-/// Media is validated and not built yet, and a refusal leaves the key unused.
-#[tokio::test]
-async fn media_is_validated_and_not_built_yet() -> Result<()> {
-    World::builder()
-        .run(async |world| {
-            let session = world.pair_session().await?;
-            let peer = world.create_peer().await?;
-            for kind in ["image", "video", "audio", "document", "sticker"] {
-                let media = json!({"data": "aGk="});
-                let body = json!({"type": kind, "to": peer.jid, "media": media});
-                let send = SendRequest::body(body).key("k");
-                let answer = world.api(0).send(&session.id, &send).await?.expect(501)?;
-                assert_eq!(answer.error_code(), "not_implemented");
-                let body = json!({"type": kind, "to": peer.jid, "media": {"data": "?"}});
-                let send = SendRequest::body(body);
-                world.api(0).send(&session.id, &send).await?.expect(400)?;
-            }
-            let send = SendRequest::text(&peer.phone, "hi").key("k");
-            let answer = world.api(0).send(&session.id, &send).await?.expect(200)?;
-            assert_eq!(answer.at("replayed"), &json!(false));
-            Ok(())
-        })
-        .await
-}

@@ -63,6 +63,8 @@ pub struct EngineConfig {
     pub crashes: CrashPolicy,
     /// An attempt that takes longer is dropped, and made again later.
     pub attempt_timeout: Duration,
+    /// How much longer one with a file may take: the upload.
+    pub upload_timeout: Duration,
     /// The wait after an attempt that panicked or took too long.
     pub retry: Backoff,
     /// How long released sends rest before they are claimed again, unless the lane is opened or
@@ -90,6 +92,8 @@ impl From<&WorkerConfig> for EngineConfig {
             // The link itself gives up at the acknowledgement's deadline; this is for bugs.
             attempt_timeout: LONGEST_TYPING
                 + Duration::from_millis(config.ack_timeout_ms.saturating_mul(2)),
+            // Two gibibytes at 600 kB/s.
+            upload_timeout: Duration::from_secs(3_600),
             retry: Backoff::from(config),
             release_rest: Duration::from_millis(500),
             sweep: Duration::from_secs(30),

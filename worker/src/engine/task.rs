@@ -26,7 +26,7 @@ use apalis_core::worker::builder::WorkerBuilder;
 use apalis_core::worker::context::WorkerContext;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use gateway_shared::domain::SendFailure;
+use gateway_shared::domain::{Content, SendFailure};
 use gateway_shared::lane::Attempt;
 use tokio::task::JoinHandle;
 use tower::Service;
@@ -56,7 +56,7 @@ pub(super) async fn work(shared: Arc<Shared>, context: WorkerContext) -> Result<
             shared: Arc::clone(&shared),
         })
         .concurrency(config.concurrency as usize)
-        .timeout(config.attempt_timeout)
+        .timeout(config.attempt_timeout + config.upload_timeout)
         .layer(trace)
         .layer(CatchPanicLayer::with_panic_handler(panicked))
         .build(Handler { shared })
@@ -134,13 +134,7 @@ impl Persistence for LanePersistence {
             self.shared.completed(number, |attempt| {
                 done.result.unwrap_or_else(|error| {
                     tracing::warn!(%error, "an attempt panicked or took too long");
-                    let due = self
-                        .shared
-                        .config
-                        .retry
-                        .due(self.shared.clock.now(), attempt);
-                    let failure = SendFailure::new("attempt_failed", "the attempt did not end");
-                    Attempt::Silent(due, failure).into()
+                    unended(&self.shared, attempt)
                 })
             });
         }
@@ -152,6 +146,13 @@ impl Persistence for LanePersistence {
         drop(tasks);
         Ok(())
     }
+}
+
+/// What becomes of a send whose attempt panicked or took too long.
+fn unended(shared: &Shared, attempt: u32) -> Verdict {
+    let due = shared.config.retry.due(shared.clock.now(), attempt);
+    let failure = SendFailure::new("attempt_failed", "the attempt did not end");
+    Attempt::Silent(due, failure).into()
 }
 
 /// The backend: fetches again as soon as something was claimed.
@@ -259,10 +260,21 @@ impl Service<Task<Arrival>> for Handler {
         let Some((dispatch, halt)) = start else {
             return std::future::ready(Ok(Verdict::released())).boxed();
         };
+        let config = &self.shared.config;
+        let limit = match &send.content {
+            Ok(Content::Media { .. }) => config.attempt_timeout + config.upload_timeout,
+            _ => config.attempt_timeout,
+        };
+        let (shared, number) = (Arc::clone(&self.shared), send.attempt);
         let attempt = async move {
-            halt.run_until_cancelled(dispatch.dispatch(send))
-                .await
-                .unwrap_or_else(Verdict::cut)
+            let attempt = halt.run_until_cancelled(dispatch.dispatch(send));
+            match tokio::time::timeout(limit, attempt).await {
+                Ok(verdict) => verdict.unwrap_or_else(Verdict::cut),
+                Err(_) => {
+                    tracing::warn!("an attempt took too long");
+                    unended(&shared, number)
+                }
+            }
         };
         let mut running = AbortOnDrop(tokio::spawn(attempt.in_current_span()));
         async move {

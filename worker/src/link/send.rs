@@ -5,6 +5,7 @@ use std::time::Duration;
 use gateway_shared::clock::Millis;
 use gateway_shared::domain::{Content, Jid as Chat};
 use gateway_shared::lane::ClaimedSend;
+use gateway_shared::media::Uploaded;
 use tokio::time::error::Elapsed;
 use wacore::types::message::AddressingMode;
 use wacore_binary::{Jid, JidExt};
@@ -86,6 +87,11 @@ impl Link {
     /// receipt from the recipient counts as an answer. Dropping the future gives up waiting;
     /// the message may have left.
     pub async fn send(&self, send: &ClaimedSend) -> SendOutcome {
+        self.send_with(send, &[]).await
+    }
+
+    /// As [`send`](Self::send), a message about files that were uploaded before.
+    pub async fn send_with(&self, send: &ClaimedSend, uploads: &[Uploaded]) -> SendOutcome {
         let content = match &send.content {
             Ok(content) => content,
             Err(problem) => return SendOutcome::NotSent(NotSent::Invalid(problem.clone())),
@@ -96,6 +102,7 @@ impl Link {
             id: &send.wa_message_id,
             at: send.created_at,
             own: &own,
+            uploads,
         };
         let message = match message::build(content, frame) {
             Ok(message) => message,

@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio_websockets::{ClientBuilder, Connector, MaybeTlsStream, WebSocketStream};
 use wacore::net::{WHATSAPP_WEB_ORIGIN, WHATSAPP_WEB_WS_URL};
-use whatsapp_rust::http::{HttpClient, UreqHttpClient};
+use whatsapp_rust::http::HttpClient;
 use whatsapp_rust::transport::{
     Transport, TransportEvent, TransportFactory, default_tls_connector, from_websocket,
 };
@@ -65,7 +65,7 @@ pub enum NetworkError {
     NoDials,
 }
 
-/// The way to WhatsApp, shared by all links of a worker: one TLS configuration, one HTTP client,
+/// The way to WhatsApp, shared by all links of a worker: one TLS configuration, one HTTP client for files,
 /// one bound on concurrent dials.
 pub struct Network {
     endpoint: Uri,
@@ -129,7 +129,7 @@ impl Network {
             } else {
                 Connector::Plain
             },
-            http: Arc::new(UreqHttpClient::new()),
+            http: super::http::client(),
             dials: Semaphore::new(config.concurrent_dials),
         }))
     }

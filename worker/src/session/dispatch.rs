@@ -5,10 +5,10 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use gateway_shared::clock::{Clock, SystemClock};
-use gateway_shared::lane::{ClaimedSend, Scope};
+use gateway_shared::lane::{ClaimedSend, Epoch, Scope};
 
 use super::presence::PresenceSettings;
-use super::{Owner, Runtime};
+use super::{Owner, Runtime, Uploads};
 use crate::engine::{Dispatch, LanePause, Verdict};
 use crate::link::classify::Moment;
 use crate::link::{LaneEffect, Link, SendPolicy};
@@ -22,6 +22,8 @@ pub(super) struct LinkDispatch {
     liveness: Liveness,
     clock: Arc<SystemClock>,
     policy: SendPolicy,
+    uploads: Uploads,
+    epoch: Epoch,
 }
 
 impl LinkDispatch {
@@ -37,6 +39,8 @@ impl LinkDispatch {
             liveness: owner.liveness.clone(),
             clock: Arc::clone(&runtime.clock),
             policy: runtime.policy,
+            uploads: runtime.uploads.clone(),
+            epoch: owner.epoch,
         }
     }
 }
@@ -46,13 +50,19 @@ impl Dispatch for LinkDispatch {
         let (link, liveness) = (Arc::clone(&self.link), self.liveness.clone());
         let (clock, policy) = (Arc::clone(&self.clock), self.policy);
         let presence = Arc::clone(&self.presence);
+        let (uploads, epoch) = (self.uploads.clone(), self.epoch);
         async move {
+            // Recorded before the first attempt: every attempt carries the same bytes.
+            let files = match uploads.of(&link, epoch, &send).await {
+                Ok(files) => files,
+                Err(verdict) => return verdict,
+            };
             presence.type_before(&link, &send).await;
             // The last look before the wire: a worker that was frozen finds its right expired.
             if !liveness.may_act() {
                 return Verdict::released();
             }
-            let outcome = link.send(&send).await;
+            let outcome = link.send_with(&send, &files).await;
             let moment = Moment {
                 now: clock.now(),
                 attempt: send.attempt,

@@ -10,11 +10,13 @@ mod dispatch;
 mod facts;
 mod groups;
 mod inbound;
+mod media;
 mod observe;
 mod presence;
 mod recall;
 mod rest;
 mod teardown;
+mod upload;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +31,7 @@ use gateway_shared::session::Sessions;
 use tokio::sync::{Semaphore, mpsc};
 
 pub(crate) use presence::LONGEST_TYPING;
+pub(crate) use upload::Uploads;
 
 use crate::engine::Engine;
 use crate::link::{LinkConfig, Network, SendPolicy};
@@ -73,6 +76,8 @@ pub struct Runtime {
     pub sessions: Sessions,
     /// The message indexes.
     pub messages: Messages,
+    /// The files of sends.
+    pub(crate) uploads: Uploads,
     /// The lanes.
     pub lanes: Lanes,
     /// Runs the lanes.

@@ -40,6 +40,7 @@ pub(crate) const CONFIG: EngineConfig = EngineConfig {
         longest_rest_ms: 200,
     },
     attempt_timeout: Duration::from_secs(20),
+    upload_timeout: Duration::from_secs(20),
     retry: Backoff {
         base: Duration::from_millis(40),
         cap: Duration::from_millis(200),

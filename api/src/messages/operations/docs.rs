@@ -170,8 +170,4 @@ pub(crate) fn forward() -> Operation {
         Code::Conflict,
         "`content_not_kept`: the gateway knows the message, but keeps its content no more",
     )
-    .error(
-        Code::NotImplemented,
-        "`type_not_built`: messages of this type can not be sent yet",
-    )
 }

@@ -9,8 +9,8 @@ use gateway_shared::messages::{Found, Whole};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::super::type_not_built;
 use super::super::types::Type;
+use super::media;
 use super::request::{Asked, Plan};
 use crate::error::ApiError;
 use crate::request::Problems;
@@ -27,9 +27,13 @@ pub(crate) async fn forward(
     asked.fields.require(&mut asked.problems, "to");
     let to = asked.fields.parsed::<Jid>(&mut asked.problems, "to");
     let order = asked.finish("forward", &json!(to))?;
+    let file = media::forwarded(&app, &order.from, &order.mid, order.chat.as_ref()).await?;
     order
         .carry_out(&app, true, |_, found, problems| {
-            let content = forwarded(found, problems)?;
+            let content = match file {
+                Some(file) => Some(file),
+                None => forwarded(found, problems)?,
+            };
             Ok(content.map(|content| Plan {
                 content,
                 to,
@@ -43,9 +47,6 @@ pub(crate) async fn forward(
 fn forwarded(found: &Found, problems: &mut Problems) -> Result<Option<Content>, ApiError> {
     let message = &found.message;
     let kind = message.kind.parse::<Type>().ok();
-    if kind.is_some_and(Type::is_media) {
-        return Err(type_not_built(&message.kind));
-    }
     if kind.is_none() {
         problems.add(
             "mid",
@@ -83,7 +84,7 @@ fn anew(mut content: Content) -> Option<Content> {
     Some(content)
 }
 
-fn again(times: u32) -> MessageContext {
+pub(super) fn again(times: u32) -> MessageContext {
     MessageContext {
         forwarded: times.saturating_add(1),
         ..MessageContext::default()

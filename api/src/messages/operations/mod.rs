@@ -8,6 +8,7 @@ pub(crate) mod docs;
 mod edit;
 mod emoji;
 mod forward;
+mod media;
 mod reaction;
 mod request;
 mod revoke;

@@ -41,12 +41,12 @@ pub(super) struct Asked {
 
 /// An operation without problems.
 pub(super) struct Order {
-    from: SessionRef,
+    pub(super) from: SessionRef,
     request_id: RequestId,
-    mid: String,
+    pub(super) mid: String,
     key: Option<IdempotencyKey>,
     mode: Mode,
-    chat: Option<Jid>,
+    pub(super) chat: Option<Jid>,
     author: Author,
     cancels: bool,
 }

@@ -65,7 +65,10 @@ async fn what_can_not_be_forwarded_says_why() {
     let to = json!({"to": BOB});
     stage.received("IMAGE", BOB_LID, "image", json!({})).await;
     let got = stage.ask(Method::POST, "/IMAGE/forward", &to).await;
-    assert_eq!((got.status.as_u16(), got.reason()), (501, "type_not_built"));
+    assert_eq!(
+        (got.status.as_u16(), got.reason()),
+        (409, "content_not_kept")
+    );
     stage.received("OTHER", BOB_LID, "other", json!({})).await;
     invalid(&stage.ask(Method::POST, "/OTHER/forward", &to).await, "mid");
     invalid(

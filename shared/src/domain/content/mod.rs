@@ -1,6 +1,7 @@
 //! What is sent: the body of an accepted send, as the outbox keeps it and the worker reads it.
 
 mod context;
+mod media;
 mod operation;
 mod poll;
 
@@ -12,6 +13,7 @@ use super::{Amendment, Jid, KnownMessage};
 use crate::clock::Millis;
 
 pub use context::MessageContext;
+pub use media::{FileFacts, FileKind, HexBytes, Media};
 pub use operation::{PollKey, Target};
 pub use poll::{Poll, PollSecret};
 
@@ -64,6 +66,14 @@ pub enum Content {
         #[serde(flatten)]
         context: MessageContext,
     },
+    /// A file.
+    Media {
+        /// Which, and what is said of it.
+        media: Box<Media>,
+        /// What it quotes and whom it mentions.
+        #[serde(flatten)]
+        context: MessageContext,
+    },
     /// A reaction to a message; it takes the place of an earlier one.
     Reaction {
         /// What it is about.
@@ -103,6 +113,7 @@ impl Content {
             Self::Poll { .. } => "poll",
             Self::Location { .. } => "location",
             Self::Contact { .. } => "contact",
+            Self::Media { media, .. } => media.kind.as_str(),
             Self::Reaction { .. } => "reaction",
             Self::Vote { .. } => "vote",
             Self::Edit { .. } => "edit",
@@ -117,7 +128,8 @@ impl Content {
             Self::Text { context, .. }
             | Self::Poll { context, .. }
             | Self::Location { context, .. }
-            | Self::Contact { context, .. } => Some(context),
+            | Self::Contact { context, .. }
+            | Self::Media { context, .. } => Some(context),
             Self::Reaction { .. } | Self::Vote { .. } | Self::Edit { .. } | Self::Revoke { .. } => {
                 None
             }
@@ -130,7 +142,8 @@ impl Content {
             Self::Text { context, .. }
             | Self::Poll { context, .. }
             | Self::Location { context, .. }
-            | Self::Contact { context, .. } => Some(context),
+            | Self::Contact { context, .. }
+            | Self::Media { context, .. } => Some(context),
             Self::Reaction { .. } | Self::Vote { .. } | Self::Edit { .. } | Self::Revoke { .. } => {
                 None
             }
@@ -162,6 +175,7 @@ impl Content {
             Self::Poll { poll, .. } => (Some(poll.name.as_str()), Some(poll)),
             Self::Location { name, .. } => (name.as_deref(), None),
             Self::Contact { name, .. } => (Some(name.as_str()), None),
+            Self::Media { media, .. } => (media.caption.as_deref(), None),
             Self::Reaction { .. } | Self::Vote { .. } | Self::Edit { .. } | Self::Revoke { .. } => {
                 return None;
             }

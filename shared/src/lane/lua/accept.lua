@@ -2,9 +2,9 @@
 -- Repeating it with the same outbox id changes nothing and answers the same, so a client library may.
 -- KEYS  1 partition root
 -- ARGV  1 the caller's clock (ms)
---       2 what is asked (JSON, see lane/accept.rs `Ask`): id, depth, ttl, and where there is such:
---         expires, idem with print and keep, waiter, quotes, target
---       3 the record (JSON, see send/record.rs), kept whole
+--       2 what is asked (JSON, see lane/accept.rs `Ask`): id, urgent, depth, ttl, expires, keep, idem,
+--         print, waiter, quotes, target; each of the last five absent = none
+--       3 the record (JSON, see send/record.rs), kept as it is
 --       4 its content (JSON)
 --       5 its record for the message index ('' = none: an operation)
 --       6 what it changes about another message, once it is sent (JSON; '' = nothing)
@@ -107,8 +107,8 @@ if L.depth >= ask.depth then return refuse('lane_full', text(L.depth)) end
 local scheduled = send_at > moment
 local entry = {
   id = id, session = sid, chat = chat, wa = wa, req = record.r, seq = next_seq(),
-  status = scheduled and 'scheduled' or 'queued', urgent = sync and not scheduled,
-  expires = text(ask.expires or math.max(moment, send_at) + ask.ttl),
+  status = scheduled and 'scheduled' or 'queued', urgent = not scheduled and ask.urgent or false,
+  expires = text(ask.expires > 0 and ask.expires or math.max(moment, send_at) + ask.ttl),
 }
 -- What is known of the quoted message becomes part of the body: every attempt quotes the same.
 local body = ARGV[4]
@@ -120,9 +120,10 @@ if ARGV[5] ~= '' then
   local page, begun = open_page(sid, now)
   remember(sid, page, begun, wa, ARGV[5])
 end
-local kept = string.sub(ARGV[3], 1, -2) .. ',"a":"' .. account .. '","q":' .. entry.seq .. ',"x":'
-  .. entry.expires .. '}'
-local fields = { 'record', kept, 'body', body, 'hist', entry.status .. ':' .. now }
+local fields = {
+  'record', ARGV[3], 'body', body, 'hist', entry.status .. ':' .. now, 'seq', entry.seq,
+  'expiry', entry.expires, 'account', account,
+}
 local function keep(field, value)
   fields[#fields + 1] = field
   fields[#fields + 1] = value

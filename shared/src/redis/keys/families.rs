@@ -88,7 +88,7 @@ pub const PARTITION: &[KeyFamily] = &[
         "lane",
         ":l:*",
         "hash",
-        "a lane: seq, depth, urgent, due, asleep, skip, tatMinute, tatHour, pauses, newChatsUntil, suspects, request, turn, page, pageAt, pageOf; with the session",
+        "a lane: seq, depth, urgent, due, asleep, skip, tatMinute, tatHour, pauses, newChatsUntil, suspects, request, page, pageAt, pageOf; with the session",
     ),
     family(
         "known",
@@ -130,7 +130,7 @@ pub const PARTITION: &[KeyFamily] = &[
         "flying",
         ":l:*:fly",
         "hash",
-        "claimed outboxIds -> `epoch:call` of the claim",
+        "claimed outboxIds -> epoch of the claim",
     ),
     family(
         "urgent",
@@ -155,6 +155,42 @@ pub const PARTITION: &[KeyFamily] = &[
         ":i:*",
         "string",
         "sha256 of an Idempotency-Key -> `fingerprint outboxId`; 24 h",
+    ),
+    family(
+        "media",
+        ":md:*",
+        "string",
+        "a name of a file (JSON); media.keep_ms",
+    ),
+    family(
+        "media_file",
+        ":mf:*",
+        "string",
+        "sha256 -> a file in the store: object, size, what was found in it (JSON); while it is needed",
+    ),
+    family(
+        "media_needed",
+        ":mx",
+        "zset",
+        "sha256 of each file by the moment until which it is needed",
+    ),
+    family(
+        "media_objects",
+        ":mo",
+        "zset",
+        "objects that are being written, by when their writer counts as dead, and those to be removed (0)",
+    ),
+    family(
+        "media_reserved",
+        ":mr",
+        "hash",
+        "object -> bytes that there is room for, while it is being written",
+    ),
+    family(
+        "media_used",
+        ":mu",
+        "string",
+        "bytes of all files and of what is being written; for ever",
     ),
     family(
         "events",
@@ -225,6 +261,12 @@ pub const GLOBAL: &[KeyFamily] = &[
         ":installation",
         "hash",
         "the marker: id, schema (version of this model), createdAt; for ever",
+    ),
+    family(
+        "media_marker",
+        ":media",
+        "string",
+        "what the marker object of the installation's folder or bucket says; for ever",
     ),
     family(
         "secrets",

@@ -94,6 +94,10 @@ fn shown(stage: &Stage, evidence: &Evidence, out: &mut Violations) {
             let mut ids: HashMap<&str, HashSet<&str>> = HashMap::new();
             for message in evidence.shown.get(&peer.phone).into_iter().flatten() {
                 ids.entry(message.text()).or_default().insert(&message.id);
+                if message.content["uploaded"] == false {
+                    let problem = format!("the file of {} leads nowhere", message.text());
+                    out.lost.push(problem);
+                }
                 let mut parts = message.text().split('|');
                 let (session, to) = (parts.next(), parts.next());
                 let from = number(&message.from);

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::accounts::Account;
 use crate::error::{PairingError, PhoneError, StartError};
+use crate::peer::FileError;
 use crate::world::World;
 
 /// Why a request was not done.
@@ -26,6 +27,8 @@ pub(super) enum AdminError {
     Key(#[from] StartError),
     #[error("the phone could not do that")]
     Phone(#[from] PhoneError),
+    #[error("{0}")]
+    File(#[from] FileError),
 }
 
 impl AdminError {
@@ -41,6 +44,13 @@ impl AdminError {
             Self::Pairing(PairingError::ClientLeft | PairingError::Timeout(_)) => {
                 (StatusCode::CONFLICT, "client_gone")
             }
+            Self::File(FileError::NoFile | FileError::NotUploaded) => {
+                (StatusCode::NOT_FOUND, "not_found")
+            }
+            Self::File(FileError::Damaged(_) | FileError::OtherHash) => {
+                (StatusCode::CONFLICT, "damaged")
+            }
+            Self::File(FileError::Disk(_)) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
             Self::Pairing(PairingError::Crypto(_)) | Self::Phone(_) | Self::Key(_) => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "internal")
             }

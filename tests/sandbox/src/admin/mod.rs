@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -17,9 +18,13 @@ mod error;
 mod faults;
 mod groups;
 mod ledger;
+mod media;
 mod pairing;
 mod peers;
 mod social;
+
+/// Greatest body of what a person is asked to send: a file of 96 MiB as base64.
+const MOST_SENT: usize = 128 << 20;
 
 type Shared = axum::extract::State<Arc<World>>;
 type Answer = Result<axum::Json<Value>, error::AdminError>;
@@ -41,7 +46,19 @@ fn router(world: Arc<World>) -> Router {
         .route("/admin/peers", get(peers::list).post(peers::create))
         .route("/admin/peers/{phone}/messages", get(peers::messages))
         .route("/admin/peers/{phone}/typing", get(peers::typing))
-        .route("/admin/peers/{phone}/send", post(peers::send))
+        .route(
+            "/admin/peers/{phone}/send",
+            post(peers::send).layer(DefaultBodyLimit::max(MOST_SENT)),
+        )
+        .route("/admin/peers/{phone}/media/{id}", get(media::file))
+        .route("/admin/peers/{phone}/forget-media", post(media::forget))
+        .route("/admin/media", get(media::counts))
+        .route("/admin/media/expire", post(media::expire))
+        .route("/admin/media/rotate-auth", post(media::rotate_auth))
+        .route(
+            "/admin/media/faults",
+            post(media::fault).delete(media::clear_faults),
+        )
         .route("/admin/peers/{phone}/read", post(peers::read))
         .route("/admin/peers/{phone}/sleep", post(peers::sleep))
         .route("/admin/peers/{phone}/wake", post(peers::wake))

@@ -81,7 +81,7 @@ pub(crate) fn handle(session: &Session, query: &NodeRef<'_>) {
         ("w:g2", kind) => groups::handle(session, query, kind == "set"),
         ("newsletter", _) => newsletter::handle(session, query),
         ("w:mex", _) => mex::handle(session, query),
-        ("w:m", _) => media::connection(),
+        ("w:m", _) => media::connection(&session.world),
         ("md", "set") => companion::set(session, query),
         ("abt", "get") => settings::experiments(),
         ("blocklist", "get") => settings::blocklist(),

@@ -6,6 +6,8 @@ use waproto::whatsapp::message::PollCreationMessage;
 use waproto::whatsapp::message::protocol_message::Type as ProtocolType;
 use waproto::whatsapp::{ContextInfo, Message, MessageKey};
 
+use super::media;
+
 /// The type, the content and the context of a message.
 pub(super) struct Content {
     pub(super) kind: &'static str,
@@ -35,10 +37,13 @@ pub(super) enum Change {
 
 /// Reads a message. What is not known is told by its type `unknown`. A vote is
 /// encrypted once more: the phone opens it by itself.
-pub(super) fn read(message: &Message) -> Content {
-    let message = message.get_base_message();
+pub(super) fn read(whole: &Message) -> Content {
+    let message = whole.get_base_message();
     let context = context_info(message).and_then(context);
-    let (kind, content) = body(message);
+    let (kind, content) = match media::attached(whole) {
+        Some(file) => (file.kind, file.content.into()),
+        None => body(message),
+    };
     Content {
         kind,
         effect: effect(message, &content),
@@ -95,6 +100,9 @@ fn body(message: &Message) -> (&'static str, Value) {
     if let Some(text) = text(message) {
         return ("text", text.into());
     }
+    if let Some(file) = media::attached(message) {
+        return (file.kind, file.content.into());
+    }
     if let Some(reaction) = message.reaction_message.as_option() {
         let mut content = about(reaction.key.as_option());
         content.insert("emoji".to_owned(), json!(reaction.text));
@@ -149,6 +157,13 @@ fn body(message: &Message) -> (&'static str, Value) {
         });
         return ("poll", content);
     }
+    if let Some(album) = message.album_message.as_option() {
+        let content = json!({
+            "images": album.expected_image_count.unwrap_or_default(),
+            "videos": album.expected_video_count.unwrap_or_default(),
+        });
+        return ("album", content);
+    }
     if let Some(vote) = message.poll_update_message.as_option() {
         let content = about(vote.poll_creation_message_key.as_option());
         return ("vote", content.into());
@@ -188,7 +203,26 @@ fn context_info(message: &Message) -> Option<&ContextInfo> {
     let location = message.location_message.as_option();
     let contact = message.contact_message.as_option();
     let contacts = message.contacts_array_message.as_option();
+    let video = message.video_message.as_option();
+    let video = video.or_else(|| message.ptv_message.as_option());
     [
+        message
+            .image_message
+            .as_option()
+            .map(|image| &image.context_info),
+        video.map(|video| &video.context_info),
+        message
+            .audio_message
+            .as_option()
+            .map(|audio| &audio.context_info),
+        message
+            .document_message
+            .as_option()
+            .map(|document| &document.context_info),
+        message
+            .sticker_message
+            .as_option()
+            .map(|sticker| &sticker.context_info),
         text.map(|text| &text.context_info),
         location.map(|location| &location.context_info),
         contact.map(|contact| &contact.context_info),

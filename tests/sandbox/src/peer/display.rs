@@ -9,6 +9,7 @@ use wacore_binary::{Jid, Server};
 use waproto::whatsapp::Message;
 
 use super::content::{self, Change, Content, Effect};
+use super::media;
 use super::messages::{Direction, Shown, Status};
 use super::vote::{Poll, VoteError};
 use crate::accounts::{Account, DeviceAddress};
@@ -37,6 +38,7 @@ pub(super) fn show(world: &World, owner: &Account, message: &Message, place: Pla
         return;
     }
     open_vote(world, owner, message, &place, &mut content);
+    media::look_up(world, message, &mut content.content);
     let Content {
         kind,
         content,

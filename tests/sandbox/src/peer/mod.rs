@@ -9,6 +9,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rand::RngExt as _;
@@ -27,6 +28,7 @@ mod content;
 mod display;
 mod inbox;
 mod kinds;
+mod media;
 mod messages;
 mod payload;
 mod retry;
@@ -40,6 +42,7 @@ mod wanted;
 pub(crate) use app_state::{share_app_state_key, write_push_name};
 pub(crate) use chat::Chat;
 pub(crate) use inbox::read;
+pub(crate) use media::{FileError, MediaKey};
 pub(crate) use messages::{Direction, Shown};
 pub(crate) use send::{message_id, send};
 pub(crate) use status::post_status;
@@ -61,6 +64,8 @@ pub(crate) struct Phone {
     /// Who typed, paused or recorded, and when (ms).
     typing: Mutex<VecDeque<Typing>>,
     app_state_key: [u8; 32],
+    /// Its files were deleted.
+    forgot_files: AtomicBool,
 }
 
 /// How many of such a phone remembers.
@@ -106,6 +111,7 @@ impl Phone {
             outbox: Mutex::default(),
             typing: Mutex::default(),
             app_state_key: rng.random(),
+            forgot_files: AtomicBool::new(false),
         })
     }
 
@@ -158,6 +164,20 @@ impl Phone {
     /// How many messages the phone could not decrypt.
     pub(crate) fn undecryptable(&self) -> u64 {
         self.shown().undecryptable()
+    }
+
+    /// Deletes its files: it can upload none of them again.
+    pub(crate) fn forget_files(&self) {
+        self.forgot_files.store(true, Ordering::Relaxed);
+    }
+
+    fn has_forgotten_files(&self) -> bool {
+        self.forgot_files.load(Ordering::Relaxed)
+    }
+
+    /// Whether it is switched off.
+    pub(crate) fn is_asleep(&self) -> bool {
+        self.arrivals().asleep
     }
 
     fn signal(&self) -> MutexGuard<'_, Signal> {

@@ -17,6 +17,7 @@ use waproto::whatsapp::{ContextInfo, Message, MessageContextInfo, MessageKey};
 
 use super::chat::Chat;
 use super::kinds;
+use super::media::{self, FileKind, WantedFile};
 use super::messages::{Direction, Shown};
 use super::send::Draft;
 use super::vote::Poll;
@@ -72,6 +73,22 @@ enum Wanted {
         vcard: Option<String>,
         reply_to: Option<String>,
     },
+    /// A picture.
+    Image(WantedFile),
+    /// A film.
+    Video(WantedFile),
+    /// A film that is played without sound and without end.
+    Gif(WantedFile),
+    /// A round film note.
+    Ptv(WantedFile),
+    /// Sound.
+    Audio(WantedFile),
+    /// A spoken note.
+    Voice(WantedFile),
+    /// Any file.
+    Document(WantedFile),
+    /// A sticker.
+    Sticker(WantedFile),
     /// An emoji at a message; an empty one takes it back.
     Reaction { target: String, emoji: String },
     /// Other words for an own message.
@@ -93,7 +110,13 @@ pub(crate) fn draft(
         sender,
         chat,
     };
-    match kinds::draft(&writer, &wanted) {
+    // With its content, a file is really uploaded; without, only a message about one is made up.
+    let made_up = if wanted.contains_key("data") {
+        None
+    } else {
+        kinds::draft(&writer, &wanted)
+    };
+    match made_up {
         Some(message) => Ok(Draft {
             message: message?,
             id,
@@ -160,6 +183,14 @@ impl Wanted {
                 vcard,
                 reply_to,
             } => writer.in_reply(contact(name, phone, vcard)?, reply_to)?,
+            Self::Image(file) => writer.file(FileKind::Image, file)?,
+            Self::Video(file) => writer.file(FileKind::Video, file)?,
+            Self::Gif(file) => writer.file(FileKind::Gif, file)?,
+            Self::Ptv(file) => writer.file(FileKind::Ptv, file)?,
+            Self::Audio(file) => writer.file(FileKind::Audio, file)?,
+            Self::Voice(file) => writer.file(FileKind::Voice, file)?,
+            Self::Document(file) => writer.file(FileKind::Document, file)?,
+            Self::Sticker(file) => writer.file(FileKind::Sticker, file)?,
             Self::Reaction { target, emoji } => {
                 let key = writer.key(&writer.seen(&target)?)?;
                 build_reaction_message(key, emoji, now())
@@ -214,6 +245,11 @@ impl Writer<'_> {
             message.set_context_info(context);
         }
         Ok(message)
+    }
+
+    fn file(&self, kind: FileKind, mut file: WantedFile) -> Result<Message, String> {
+        let reply_to = file.reply_to.take();
+        self.in_reply(media::message(self.world, kind, file)?, reply_to)
     }
 
     /// The message, quoting another one if it answers one.

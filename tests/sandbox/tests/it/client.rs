@@ -13,6 +13,7 @@ use whatsapp_rust::transport::TokioWebSocketTransportFactory;
 use whatsapp_rust::types::events::{EventHandler, ServerAck};
 
 use crate::admin::Admin;
+use crate::media::Plain;
 
 /// Nothing here takes longer unless it is broken.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -79,6 +80,7 @@ impl World {
         let builder = Bot::builder()
             .with_backend_arc(Arc::clone(&store) as _)
             .with_transport_factory(transport)
+            .with_http_client(Plain::default())
             .with_version((2, 3000, 1_035_194_821))
             .with_event_handler(Collector(Arc::clone(&events)));
         let builder = match pair_code {

@@ -11,6 +11,7 @@ mod faults;
 mod group_rules;
 mod groups;
 mod handshake;
+mod media;
 mod offline;
 mod pairing;
 mod people;

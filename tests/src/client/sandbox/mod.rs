@@ -3,6 +3,7 @@
 mod faults;
 mod groups;
 mod ledger;
+mod media;
 mod peers;
 mod social;
 

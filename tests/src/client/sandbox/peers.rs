@@ -46,10 +46,11 @@ pub struct PeerMessage {
 }
 
 impl PeerMessage {
-    /// The text of a text message; empty otherwise.
+    /// The text of a text message, the caption of a file; empty otherwise.
     #[must_use]
     pub fn text(&self) -> &str {
-        self.content.as_str().unwrap_or_default()
+        let caption = || self.content["caption"].as_str();
+        self.content.as_str().or_else(caption).unwrap_or_default()
     }
 }
 

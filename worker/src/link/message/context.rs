@@ -102,13 +102,13 @@ fn excerpt(quoted: &KnownMessage) -> wa::Message {
                 ..Default::default()
             });
         }
-        "video" => {
+        "video" | "gif" | "ptv" => {
             message.video_message = MessageField::some(VideoMessage {
                 caption: caption(),
                 ..Default::default()
             });
         }
-        "audio" => message.audio_message = MessageField::some(AudioMessage::default()),
+        "audio" | "voice" => message.audio_message = MessageField::some(AudioMessage::default()),
         "document" => {
             message.document_message = MessageField::some(DocumentMessage {
                 caption: caption(),

@@ -4,6 +4,7 @@
 //! the wire is the same message in every respect.
 
 mod context;
+mod media;
 mod own;
 mod poll;
 mod target;
@@ -14,6 +15,7 @@ mod tests;
 use buffa::MessageField;
 use gateway_shared::clock::Millis;
 use gateway_shared::domain::{Content, Jid};
+use gateway_shared::media::Uploaded;
 use waproto::whatsapp as wa;
 use waproto::whatsapp::message::protocol_message::Type as ProtocolType;
 use waproto::whatsapp::message::{
@@ -33,6 +35,8 @@ pub struct Frame<'a> {
     pub at: Millis,
     /// Who sends it.
     pub own: &'a Own,
+    /// What WhatsApp has of its files, in their order.
+    pub uploads: &'a [Uploaded],
 }
 
 /// Nothing can be built from what is asked.
@@ -43,7 +47,8 @@ pub struct Unbuildable(pub String);
 /// The protobuf of `content`.
 ///
 /// # Errors
-/// Where a vote can not be encrypted: the poll's secret is none, or the account has no name yet.
+/// Where a vote can not be encrypted: the poll's secret is none, or the account has no name yet. And
+/// where a file was not uploaded before.
 pub fn build(content: &Content, frame: Frame<'_>) -> Result<wa::Message, Unbuildable> {
     Ok(match content {
         Content::Text { text, context } => self::text(text, context::of(context, frame)),
@@ -76,6 +81,12 @@ pub fn build(content: &Content, frame: Frame<'_>) -> Result<wa::Message, Unbuild
             }),
             ..Default::default()
         },
+        Content::Media { media, context } => {
+            let uploaded = frame.uploads.first();
+            let uploaded =
+                uploaded.ok_or_else(|| Unbuildable("its file was not uploaded".into()))?;
+            media::about(media, uploaded, context::of(context, frame))
+        }
         Content::Reaction { target, emoji } => wa::Message {
             reaction_message: MessageField::some(ReactionMessage {
                 key: MessageField::some(target::key(target, frame)),

@@ -22,6 +22,7 @@ fn built(content: &Content, chat: &str, by_lid: bool) -> wa::Message {
         id: "3EB0NEW",
         at: 7,
         own: &own,
+        uploads: &[],
     };
     let message = build(content, frame).unwrap();
     assert_eq!(
