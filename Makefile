@@ -103,10 +103,11 @@ check: ## Format, lints, licences, spelling: exactly what CI checks
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(SETTLE)
 	@$(call if-installed,cargo-deny,cargo deny --log-level error check)
-	@$(call if-installed,cargo-machete,cargo machete)
-	@$(call if-installed,typos,typos)
+	.ci/dependencies
+	@.ci/spelling
 
-# Tools that would take longer to build than everything else are used where they are installed.
+# What would take longer to build than everything else is used where it is installed; .ci/dependencies
+# checks what can be checked without it.
 if-installed = if command -v $(1) >/dev/null 2>&1; then echo "$(2)"; $(2); \
 	else echo "$(1) is not installed, skipped (cargo install --locked $(patsubst typos,typos-cli,$(1)))"; fi
 
@@ -119,6 +120,10 @@ schemathesis: redis build-test $(SCHEMATHESIS) ## Try every operation of the API
 .PHONY: openapi
 openapi: ## Write docs/openapi.json anew, after a route or its documentation changed
 	UPDATE_OPENAPI=1 $(CARGO) test --workspace --lib openapi
+
+.PHONY: clients
+clients: ## Lint docs/openapi.json, and generate and compile clients from it (TypeScript, Python)
+	@.ci/clients
 
 .PHONY: fmt
 fmt: ## Format the code

@@ -34,6 +34,8 @@ pub(crate) async fn wrap(
     let method = request.method().clone();
     let path = request.extensions().get::<MatchedPath>().cloned();
     request.extensions_mut().insert(id.clone());
+    // What the body takes is given back when the request is answered.
+    request.extensions_mut().insert(app.intake.share());
     let began = Instant::now();
 
     // The request ends with the panic: nothing of it is looked at again.

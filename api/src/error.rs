@@ -8,6 +8,7 @@ use axum::Json;
 use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use gateway_shared::answers::AnswerError;
 use gateway_shared::domain::OutboxId;
 use gateway_shared::installation::Foreign;
 use gateway_shared::redis::RedisFailure;
@@ -159,8 +160,12 @@ impl ApiError {
     /// All problems of a request at once.
     #[must_use]
     pub fn validation(problems: &Problems) -> Self {
-        Self::new(Code::ValidationError, "the request is not valid")
-            .with("errors", json!(problems.list()))
+        let answer = Self::new(Code::ValidationError, "the request is not valid")
+            .with("errors", json!(problems.list()));
+        match problems.omitted() {
+            0 => answer,
+            omitted => answer.with("omitted", omitted),
+        }
     }
 
     /// Adds a detail.
@@ -218,6 +223,15 @@ impl From<RedisFailure> for ApiError {
         }
         Self::unavailable("redis_unreachable", "the gateway's store does not answer")
             .caused_by(failure)
+    }
+}
+
+impl From<AnswerError> for ApiError {
+    fn from(error: AnswerError) -> Self {
+        match error {
+            AnswerError::Redis(failure) => failure.into(),
+            other => Self::new(Code::Internal, "internal error").caused_by(other),
+        }
     }
 }
 

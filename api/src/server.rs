@@ -4,7 +4,6 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::serve::ListenerExt;
 use gateway_shared::config::Config;
 use gateway_shared::egress::EgressError;
 use gateway_shared::installation::Foreign;
@@ -14,6 +13,7 @@ use gateway_shared::secrets::{Keyring, KeyringError};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
+use crate::connections::serve;
 use crate::health_monitor;
 use crate::replies;
 use crate::router::router;
@@ -43,9 +43,6 @@ pub enum ServeError {
     /// Requests to addresses that tenants name can not be made: TLS can not be set up.
     #[error(transparent)]
     Egress(#[from] EgressError),
-    /// The listener failed.
-    #[error("the listener failed: {0}")]
-    Listener(#[from] std::io::Error),
 }
 
 /// Serves on `listener` until `shutdown` completes, and then ends in order: no new connections,
@@ -53,7 +50,7 @@ pub enum ServeError {
 /// 202 then. Returns when all is done.
 ///
 /// # Errors
-/// When Redis' address is malformed or the listener fails. Redis being down is no error: requests
+/// When Redis' address is malformed. Redis being down is no error: requests
 /// are answered 503 until it is back.
 pub async fn run(
     listener: TcpListener,
@@ -75,18 +72,16 @@ pub async fn run(
         tokio::spawn(sweep_media(app.clone())),
     ];
 
-    let listener = listener.tap_io(|socket| {
-        // Answers are small and wanted at once.
-        if let Err(error) = socket.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY was refused");
-        }
-    });
+    let router = router(&app);
     let stopping = app.stopping.clone();
-    let server = axum::serve(listener, router(&app)).with_graceful_shutdown(async move {
-        shutdown.await;
-        tracing::info!("ending: no new connections are taken");
-        stopping.cancel();
-    });
+    let server = async {
+        let stop = async {
+            shutdown.await;
+            tracing::info!("ending: no new connections are taken");
+            stopping.cancel();
+        };
+        tokio::join!(stop, serve(listener, &app, router));
+    };
     let watchdog = async {
         app.stopping.cancelled().await;
         tokio::time::sleep(drain).await;
@@ -96,19 +91,18 @@ pub async fn run(
         app.overdue.cancel();
         tokio::time::sleep(LAST_WORDS).await;
     };
-    let served = tokio::select! {
-        served = server => served,
+    tokio::select! {
+        () = server => {}
         () = watchdog => {
             tracing::warn!("connections were still open at the end of the time to drain");
-            Ok(())
         }
-    };
+    }
     app.ended.cancel();
     for task in tasks {
         // A background task that panicked has nothing left to end.
         let _ = task.await;
     }
-    Ok(served?)
+    Ok(())
 }
 
 /// Keeps the keys of login tokens fresh until the process ends.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use gateway_shared::answers::Answers;
 use gateway_shared::apikey::ApiKeys;
 use gateway_shared::clock::{Clock, Millis, SharedClock, SystemClock};
 use gateway_shared::config::Config;
@@ -22,10 +23,13 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::access::{Authenticators, KeyCache, Logins};
+use crate::connections::Connections;
 use crate::events::Hubs;
 use crate::health_monitor::HealthMonitor;
 use crate::media::{Fetches, sniff};
+use crate::quota::Quotas;
 use crate::replies::Replies;
+use crate::request::Intake;
 use crate::server::ServeError;
 
 /// What the handlers of this process share.
@@ -59,6 +63,14 @@ pub(crate) struct App {
     /// Seals what Redis keeps of secrets.
     pub(crate) keyring: Keyring,
     pub(crate) health_monitor: HealthMonitor,
+    /// What organizations may take.
+    pub(crate) quotas: Arc<Quotas>,
+    /// What was answered under idempotency keys.
+    pub(crate) answers: Answers,
+    /// The connections of clients.
+    pub(crate) connections: Arc<Connections>,
+    /// What the bodies of requests may take.
+    pub(crate) intake: Arc<Intake>,
     /// Whether the reply channel is subscribed to.
     pub(crate) subscribed: watch::Sender<bool>,
     /// The process was told to end: streams end, nothing new begins.
@@ -87,7 +99,6 @@ impl App {
             installation: Installation::new(store.clone(), config.redis.expected())
                 .sealed_by(keyring.clone()),
             webhooks: Webhooks::new(store.clone(), keyring.clone(), &config.retention),
-            keyring,
             egress: Egress::new(&config.egress)?,
             lanes: Lanes::new(store.clone(), config.retention),
             messages: Messages::new(store.clone(), &config.retention),
@@ -105,10 +116,19 @@ impl App {
             hubs: Hubs::new(events.clone(), config.redis.clone()),
             events,
             health_monitor: HealthMonitor::default(),
+            quotas: Quotas::new(&config.quota),
+            answers: Answers::new(
+                store.clone(),
+                keyring.clone(),
+                config.retention.idempotency_ms,
+            ),
+            connections: Connections::new(&config.api),
+            intake: Intake::new(&config.api),
             subscribed: watch::Sender::new(false),
             stopping: CancellationToken::new(),
             overdue: CancellationToken::new(),
             ended: CancellationToken::new(),
+            keyring,
             clock,
             store,
             config,

@@ -11,6 +11,7 @@ use gateway_shared::domain::{OrganizationId, SessionId};
 use super::{Caller, Requirement, Token};
 use crate::error::{ApiError, Code};
 use crate::events::ticket;
+use crate::quota::Allowance;
 use crate::request::Problems;
 use crate::state::App;
 
@@ -26,8 +27,8 @@ pub(crate) struct AuthLayer {
     pub(crate) need: Requirement,
 }
 
-/// Lets a request through with its [`Caller`](super::Caller) as an extension, or answers 401, 403,
-/// or 503 where it can not be told.
+/// Lets a request through with its [`Caller`](super::Caller) and the [`Allowance`] of its organization
+/// as extensions, or answers 401, 403, 429, or 503 where it can not be told.
 pub(crate) async fn admit(
     State(gate): State<AuthLayer>,
     mut request: Request,
@@ -56,6 +57,10 @@ pub(crate) async fn admit(
     };
     let caller = match placed(&gate, caller, &mut request).await {
         Ok(caller) => caller,
+        Err(error) => return error.into_response(),
+    };
+    match gate.app.quotas.request(&caller.organization) {
+        Ok(allowance) => request.extensions_mut().insert::<Allowance>(allowance),
         Err(error) => return error.into_response(),
     };
     request.extensions_mut().insert(caller);

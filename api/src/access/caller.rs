@@ -4,6 +4,7 @@ use gateway_shared::apikey::{ApiKey, Capabilities};
 use gateway_shared::clock::Millis;
 use gateway_shared::domain::{OrganizationId, SessionId};
 use gateway_shared::lane::SessionRef;
+use sha2::{Digest, Sha256};
 
 use super::Requirement;
 use crate::error::{ApiError, Code};
@@ -23,6 +24,8 @@ pub(crate) struct Caller {
     pub(crate) expires_at: Option<Millis>,
     /// Whether it is an operator of the installation.
     pub(crate) operator: bool,
+    /// Whether it came with an API key, as opposed to a login.
+    pub(crate) is_key: bool,
 }
 
 impl Caller {
@@ -63,11 +66,40 @@ impl Caller {
         })
     }
 
+    /// What its idempotency keys are told apart by within the organization: those of a caller who is
+    /// confined to sessions are not those of others.
+    pub(crate) fn idempotency_scope(&self) -> IdempotencyScope {
+        let mut sessions: Vec<&str> = self
+            .sessions
+            .iter()
+            .flatten()
+            .map(SessionId::as_str)
+            .collect();
+        sessions.sort_unstable();
+        sessions.dedup();
+        IdempotencyScope(sessions.join(","))
+    }
+
     /// Whether a session is in the caller's scope.
     pub(crate) fn sees(&self, session: &SessionId) -> bool {
         self.sessions
             .as_ref()
             .is_none_or(|scope| scope.contains(session))
+    }
+}
+
+/// To whom an idempotency key belongs within an organization.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct IdempotencyScope(String);
+
+impl IdempotencyScope {
+    /// The hash by which Redis knows a key of this scope.
+    pub(crate) fn hash(&self, key: &str) -> String {
+        if self.0.is_empty() {
+            return hex::encode(Sha256::digest(key));
+        }
+        // No key of a client's has a line end.
+        hex::encode(Sha256::digest(format!("{}\n{key}", self.0)))
     }
 }
 
@@ -85,6 +117,7 @@ impl From<ApiKey> for Caller {
             sessions: key.sessions,
             expires_at: key.expires_at,
             operator: false,
+            is_key: true,
         }
     }
 }

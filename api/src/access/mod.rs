@@ -9,8 +9,8 @@ mod requirement;
 mod token;
 
 pub(crate) use auth_layer::{AuthLayer, ORGANIZATION, admit};
-pub(crate) use authenticators::Authenticators;
-pub(crate) use caller::{Caller, session_not_found};
+pub(crate) use authenticators::{AuthFailure, Authenticators};
+pub(crate) use caller::{Caller, IdempotencyScope, session_not_found};
 pub(crate) use jwt::Logins;
 pub(crate) use key_cache::KeyCache;
 pub(crate) use requirement::Requirement;

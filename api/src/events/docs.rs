@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::ticket::Ticket;
 use crate::error::Code;
-use crate::openapi::Operation;
+use crate::openapi::{Operation, time};
+use crate::request::TIME;
 
 /// What happens in groups.
 const GROUPS: &str = "`group.participant`: `members` (each with `jid`, and `lid` where known) and \
@@ -62,7 +63,12 @@ pub(crate) fn listen() -> Operation {
             json!({"type": "string", "pattern": "^wat_[0-9a-f]{48}$"}),
             "Instead of a token: from `POST /events:ticket`.",
         )
-        .query("since", id, "After the event of this id.")
+        .query(
+            "since",
+            json!({"anyOf": [id, time(TIME, "A moment."), {"const": "beginning"}]}),
+            "After the event of this id; from this moment on (epoch milliseconds); or `beginning` for \
+             everything that is still held.",
+        )
         .header(
             "Last-Event-ID",
             json!({"type": "string", "pattern": "^(evt_[0-7][0-9A-HJKMNP-TV-Z]{25})?$"}),

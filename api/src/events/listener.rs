@@ -6,23 +6,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use gateway_shared::clock::Millis;
 use gateway_shared::domain::OrganizationId;
 use gateway_shared::events::{Event, GAP_KIND, Place, gap_event, slow_event};
 use gateway_shared::redis::RedisFailure;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::batch::Batch;
 use super::form::Form;
 use super::hub::{Broadcast, Hub};
 use super::input::Wanted;
-use crate::access::{Caller, Token};
+use crate::access::{AuthFailure, Caller, Token};
 use crate::state::App;
 
 /// Events read at once while catching up.
 const PAGE: usize = 500;
+/// As good as never: a year in milliseconds, which a timer can hold.
+const FAR: u64 = 366 * 24 * 3_600_000;
+
 /// The pause after a read that failed.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -43,6 +47,8 @@ pub(super) struct Listener {
     ended: bool,
     ready: VecDeque<Bytes>,
     heartbeat: Pin<Box<Sleep>>,
+    /// The end of the caller's token.
+    ends_at: Instant,
     interval: Duration,
 }
 
@@ -66,16 +72,21 @@ impl Listener {
     ) -> Result<Self, RedisFailure> {
         let organization = caller.organization.clone();
         let changes = app.authenticators.keys().watch();
-        let present = app.events.edges(&organization).await?.last;
+        let edges = app.events.edges(&organization).await?;
+        let present = edges.last;
         let (hub, emitted) = app.hubs.join(&organization, present);
         let interval = Duration::from_millis(app.config.api.events_heartbeat_ms);
         // Something at once, so that the client knows that it is connected.
-        let cursor = wanted.since.unwrap_or(present);
+        let cursor = wanted.since.map_or(present, |since| since.cursor(&edges));
+        let ends_at = caller.expires_at.unwrap_or(Millis::MAX);
+        let left = u64::try_from(ends_at.saturating_sub(app.now())).unwrap_or(0);
+        let ends_at = Instant::now() + Duration::from_millis(left.min(FAR));
         let hello = form.heartbeat(&organization, cursor, app.now());
         Ok(Self {
             cursor,
             ready: VecDeque::from([Bytes::from(hello)]),
             heartbeat: Box::pin(sleep(interval)),
+            ends_at,
             caught_up: false,
             slow_since: None,
             ended: false,
@@ -108,12 +119,16 @@ impl Listener {
                 continue;
             }
             let stopping = self.app.stopping.clone();
+            let ended = sleep_until(self.ends_at);
             if self.caught_up {
                 let turn = tokio::select! {
+                    // In this order: who may not listen any more gets no further event.
+                    biased;
                     () = stopping.cancelled() => return None,
+                    () = ended => return None,
+                    _ = self.changes.changed() => Turn::KeysChanged,
                     emitted = self.emitted.recv() => Turn::Broadcast(emitted),
                     () = self.heartbeat.as_mut() => Turn::Heartbeat,
-                    _ = self.changes.changed() => Turn::KeysChanged,
                 };
                 match turn {
                     Turn::Broadcast(Ok(Broadcast::Events(batch))) => self.pass_on(&batch),
@@ -129,15 +144,18 @@ impl Listener {
                 }
             } else {
                 tokio::select! {
+                    biased;
                     () = stopping.cancelled() => return None,
-                    () = self.catch_up() => {}
+                    () = ended => return None,
+                    went_on = self.catch_up() => went_on?,
                 }
             }
         }
     }
 
-    /// Reads one page of the stream after the cursor.
-    async fn catch_up(&mut self) {
+    /// Reads one page of the stream after the cursor; `None` where the caller may not listen any
+    /// more, which is asked for each page, as there may be many.
+    async fn catch_up(&mut self) -> Option<()> {
         let read = async {
             let page = self
                 .app
@@ -145,17 +163,23 @@ impl Listener {
                 .after(&self.organization, self.cursor, PAGE)
                 .await?;
             let edges = self.app.events.edges(&self.organization).await?;
-            Ok::<_, RedisFailure>((page, edges))
+            // After the page was read: what was told after a revocation is in none that is passed on.
+            let allowed = match &self.token {
+                Some(token) => self.app.authenticators.authenticate(token).await?.is_some(),
+                None => true,
+            };
+            Ok::<_, AuthFailure>((page, edges, allowed))
         };
         let (page, edges) = match read.await {
-            Ok(read) => read,
+            Ok((_, _, false)) => return None,
+            Ok((page, edges, true)) => (page, edges),
             Err(error) => {
                 tracing::debug!(organization = %self.organization, %error, "can not catch up");
                 sleep(PAUSE).await;
                 if self.heartbeat.is_elapsed() {
                     self.push_heartbeat();
                 }
-                return;
+                return Some(());
             }
         };
         if let Some(resumed) = edges.gap_after(self.cursor) {
@@ -163,7 +187,7 @@ impl Listener {
             let gap = gap_event(&self.organization, self.cursor, resumed, self.app.now());
             self.cursor = resumed;
             self.tell(&Vec::from_iter(gap));
-            return;
+            return Some(());
         }
         self.tell(&page.events);
         match page.last {
@@ -173,6 +197,7 @@ impl Listener {
                 self.slow_since = None;
             }
         }
+        Some(())
     }
 
     /// Puts what is wanted of these events into the answer, and moves on to the last of them.

@@ -86,7 +86,7 @@ pub(crate) fn join() -> Operation {
     live(
         "joinGroup",
         "Join a group by invite",
-        "Takes the code of an invite, or its link in any form. To follow the invite of a group that \
+        "Takes the code of an invite, its link in any form, or a text with one link in it. To follow the invite of a group that \
          the session is in already is no error. An invite that leads nowhere (any more) is a \
          `validation_error` with `details.reason` `invite_unknown` or `invite_gone`.",
     )
@@ -131,6 +131,7 @@ pub(crate) fn create() -> Operation {
         "The session owns it. Somebody who is not on WhatsApp, or whose privacy settings forbid it, \
          is not in it afterwards and listed as missing.",
     )
+    .once()
     .body(
         "NewGroup",
         Object::new()

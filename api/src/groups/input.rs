@@ -1,9 +1,11 @@
 //! The bodies of requests about groups.
 
+use std::collections::HashSet;
+
 use gateway_shared::command::{
     DESCRIPTION_LENGTH, GroupChanges, GroupCommand, MEMBERS_AT_ONCE, SUBJECT_LENGTH,
 };
-use gateway_shared::domain::Jid;
+use gateway_shared::domain::{Jid, PersonJid};
 
 use super::invite::InviteCode;
 use crate::request::{Fields, Problems};
@@ -58,25 +60,20 @@ pub(super) fn members(mut fields: Fields, problems: &mut Problems) -> Vec<Jid> {
 
 /// A subject: something must be legible in it.
 fn subject(fields: &mut Fields, problems: &mut Problems) -> Option<String> {
-    let subject = fields.text_of(problems, "subject", 1..=SUBJECT_LENGTH)?;
-    if subject.trim().is_empty() {
-        problems.add("subject", "must not be blank");
-        return None;
-    }
-    Some(subject)
+    fields.legible(problems, "subject", 1..=SUBJECT_LENGTH)
 }
 
-/// People, each once. A group is nobody.
+/// People, each once.
 fn people(fields: &mut Fields, problems: &mut Problems) -> Option<Vec<Jid>> {
-    let list = fields.list::<Jid>(problems, "members", MEMBERS_AT_ONCE)?;
+    let list = fields.list::<PersonJid>(problems, "members", MEMBERS_AT_ONCE)?;
     let mut people: Vec<Jid> = Vec::with_capacity(list.items.len());
-    for (field, jid) in list.items {
-        if jid.is_group() {
-            problems.add(field, "must be a person, not a group");
-        } else if people.contains(&jid) {
-            problems.add(field, "is named twice");
-        } else {
+    let mut seen = HashSet::new();
+    for (field, person) in list.items {
+        let jid = person.into_jid();
+        if seen.insert(jid.clone()) {
             people.push(jid);
+        } else {
+            problems.add(field, "is named twice");
         }
     }
     Some(people)

@@ -34,23 +34,58 @@ impl std::fmt::Debug for InviteCode {
 impl FromStr for InviteCode {
     type Err = InvalidInvite;
 
+    /// Reads a code, a link, or a text with one link in it, as people pass invites on.
     fn from_str(text: &str) -> Result<Self, InvalidInvite> {
         let text = text.trim();
-        let code = if text.contains(['/', ':', '?']) {
-            code_of_link(text).ok_or(InvalidInvite)?
-        } else {
-            text
-        };
-        let sound = CODE_LENGTH.contains(&code.len())
-            && code
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
-        if sound {
-            Ok(Self(code.to_owned()))
-        } else {
-            Err(InvalidInvite)
+        if is_code(text) {
+            return Ok(Self(text.to_owned()));
         }
+        let mut codes = text
+            .split(|c: char| c.is_whitespace() || is_bracket(c))
+            .map(|word| word.trim_matches(is_punctuation))
+            .filter_map(code_of_link)
+            .filter(|code| is_code(code));
+        let code = codes.next().ok_or(InvalidInvite)?;
+        // Of two different invites it can not be told which one is meant.
+        if codes.any(|other| other != code) {
+            return Err(InvalidInvite);
+        }
+        Ok(Self(code.to_owned()))
     }
+}
+
+fn is_code(text: &str) -> bool {
+    CODE_LENGTH.contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+}
+
+/// What people put around a link.
+fn is_bracket(c: char) -> bool {
+    matches!(
+        c,
+        '<' | '>'
+            | '('
+            | ')'
+            | '['
+            | ']'
+            | '{'
+            | '}'
+            | '"'
+            | '\''
+            | '`'
+            | '“'
+            | '”'
+            | '„'
+            | '«'
+            | '»'
+    )
+}
+
+/// What ends a sentence, and may stand right behind a link.
+fn is_punctuation(c: char) -> bool {
+    matches!(c, '.' | ',' | ';' | ':' | '!' | '?' | '*' | '~' | '…')
 }
 
 /// The code in a link: its last step, or the parameter `code` where the link leads to the app or
@@ -72,11 +107,23 @@ fn code_of_link(link: &str) -> Option<&str> {
     if is(scheme, "whatsapp") {
         return (is(host, "chat") && path.is_empty()).then(parameter)?;
     }
-    if !is(scheme, "https") && !is(scheme, "http") {
+    let port = if is(scheme, "https") {
+        ":443"
+    } else if is(scheme, "http") {
+        ":80"
+    } else {
         return None;
-    }
+    };
+    // A host may be written with the port that it has anyway, with the dot of the root, and with www.
+    let host = host.strip_suffix(port).unwrap_or(host);
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let host = match host.get(..4) {
+        Some(start) if is(start, "www.") => &host[4..],
+        _ => host,
+    };
     if is(host, "chat.whatsapp.com") {
         let code = path.strip_prefix("invite/").unwrap_or(path);
+        let code = code.trim_end_matches(is_punctuation);
         return (!code.is_empty() && !code.contains('/')).then_some(code);
     }
     let web = is(host, "web.whatsapp.com") && path == "accept";
@@ -106,6 +153,19 @@ mod tests {
             "whatsapp://chat/?code={}",
             "https://web.whatsapp.com/accept?code={}",
             "https://web.whatsapp.com/accept/?a=b&code={}",
+            "https://www.chat.whatsapp.com/{}",
+            "https://chat.whatsapp.com:443/{}",
+            "http://chat.whatsapp.com:80/{}",
+            "https://chat.whatsapp.com./{}",
+            "https://WWW.chat.whatsapp.com.:443/{}?mode=ac_t",
+            "https://chat.whatsapp.com/{}.",
+            "https://chat.whatsapp.com/{}./",
+            "Join us: https://chat.whatsapp.com/{}!",
+            "Join us (https://chat.whatsapp.com/{}), please",
+            "\u{201c}chat.whatsapp.com/{}\u{201d}",
+            "Open this link to join my WhatsApp Group: https://chat.whatsapp.com/{}\n\nSee you",
+            "https://chat.whatsapp.com/{} https://chat.whatsapp.com/{}",
+            "<whatsapp://chat?code={}>",
         ] {
             let invite = form.replace("{}", CODE);
             let code = invite.parse::<InviteCode>().map(InviteCode::into_string);
@@ -119,6 +179,12 @@ mod tests {
             "",
             "short",
             "a code with spaces",
+            "two codes: BxnEkf2xLeLKAwBwn5EZLK",
+            "https://chat.whatsapp.com/BxnEkf2xLeLKAwBwn5EZLK https://chat.whatsapp.com/AAAAAf2xLeLKAwBwn5EZLK",
+            "https://chat.whatsapp.com:8443/BxnEkf2xLeLKAwBwn5EZLK",
+            "http://chat.whatsapp.com:443/BxnEkf2xLeLKAwBwn5EZLK",
+            "https://user@chat.whatsapp.com/BxnEkf2xLeLKAwBwn5EZLK",
+            "https://www.www.chat.whatsapp.com/BxnEkf2xLeLKAwBwn5EZLK",
             "https://chat.whatsapp.com/",
             "https://chat.whatsapp.com/invite/",
             "https://chat.whatsapp.com/a/BxnEkf2xLeLKAwBwn5EZLK",

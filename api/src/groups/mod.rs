@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use axum::extract::{OriginalUri, Request, State};
 use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use gateway_shared::command::{
     Command, CommandError, Created, Group, GroupCommand, GroupMember, Invite, Joined, MemberChange,
@@ -26,6 +27,7 @@ use serde::de::DeserializeOwned;
 
 use crate::access::{Caller, session_not_found};
 use crate::error::{ApiError, Code};
+use crate::once::Keyed;
 use crate::page::Page;
 use crate::replies::{Unanswered, ask};
 use crate::request::{Fields, Named, Problems, Query, RequestId, read_body};
@@ -80,11 +82,19 @@ pub(crate) async fn create(
     Extension(request_id): Id,
     Named(session): Named<String>,
     request: Request,
-) -> Result<(StatusCode, Json<Created>), ApiError> {
-    let asking = Asking::new(&app, &caller, &request_id, &session);
-    let command = asking.body(request, input::create).await?;
-    let created = asking.command(command).await?;
-    Ok((StatusCode::CREATED, Json(created)))
+) -> Result<Response, ApiError> {
+    caller.session(&session)?;
+    let keyed = Keyed::read(&app, &caller, request, input::create).await?;
+    let (of, by) = (app.clone(), caller.clone());
+    keyed
+        .once(app, caller, |command| async move {
+            let asking = Asking::new(&of, &by, &request_id, &session);
+            // Nothing is missing from a body without problems.
+            let command = command.ok_or_else(|| ApiError::new(Code::Internal, "internal error"))?;
+            let created: Created = asking.command(command).await?;
+            Ok((StatusCode::CREATED, Json(created)).into_response())
+        })
+        .await
 }
 
 /// `GET /sessions/{session}/groups/{gid}`.

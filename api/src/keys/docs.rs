@@ -64,7 +64,7 @@ pub(crate) fn create() -> Operation {
                     "sessions",
                     list_of(session, 1..=SESSIONS, "The sessions it is confined to."),
                 )
-                .optional("expiresAt", time(TIME, "When it ends by itself: in the future.")),
+                .optional("expiresAt", time(TIME, "When it ends by itself: in the future, and no later than the key it is made with.")),
             [("For a shop", json!({"name": "Shop", "capabilities": ["send", "events"]}))],
         )
         .answer::<MadeKey>(201, "The key.", made)

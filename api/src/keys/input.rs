@@ -21,7 +21,14 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    pub(super) fn read(mut fields: Fields, now: Millis, problems: &mut Problems) -> Self {
+    /// Reads what is wanted. `latest` is the end of the key that makes it, if it has one: the new
+    /// key's own end where it names none.
+    pub(super) fn read(
+        mut fields: Fields,
+        now: Millis,
+        latest: Option<Millis>,
+        problems: &mut Problems,
+    ) -> Self {
         fields.require(problems, "capabilities");
         let name = fields.text_of(problems, "name", NAME);
         let listed = fields.list::<Capability>(problems, "capabilities", Capability::ALL.len());
@@ -39,6 +46,13 @@ impl Wanted {
         if expires_at.is_some_and(|at| at <= now) {
             problems.add("expiresAt", "must be in the future");
         }
+        if let (Some(at), Some(latest)) = (expires_at, latest)
+            && at > latest
+        {
+            let problem =
+                format!("must be no later than {latest}, the end of the key that makes it");
+            problems.add("expiresAt", problem);
+        }
         fields.finish(problems, &[], "");
         Self {
             name: name.unwrap_or_default(),
@@ -46,7 +60,7 @@ impl Wanted {
                 .map(|list| list.items.into_iter().map(|(_, one)| one).collect())
                 .unwrap_or_default(),
             sessions: sessions.map(|list| list.items.into_iter().map(|(_, one)| one).collect()),
-            expires_at,
+            expires_at: expires_at.or(latest),
         }
     }
 

@@ -1,7 +1,8 @@
 //! API keys of an organization: making, listing and revoking them.
 //!
-//! Nobody can give what they do not have: a key has no capability that its maker lacks, and the
-//! keys that somebody who is confined to sessions makes, sees and revokes are confined to those.
+//! Nobody can give what they do not have: a key has no capability that its maker lacks, the keys that
+//! somebody who is confined to sessions makes, sees and revokes are confined to those, and a key that
+//! a key with an end makes ends no later.
 
 pub(crate) mod docs;
 mod input;
@@ -54,8 +55,10 @@ pub(crate) async fn create(
     request: Request,
 ) -> Result<Response, ApiError> {
     let now = app.now();
+    // A login ends within hours; what a person makes in it stays.
+    let latest = caller.expires_at.filter(|_| caller.is_key);
     let mut wanted = read_body(&app, request, |fields, problems| {
-        Wanted::read(fields, now, problems)
+        Wanted::read(fields, now, latest, problems)
     })
     .await?;
     if let Some(lacking) = lacking(&caller, &wanted) {

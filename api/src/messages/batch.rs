@@ -7,6 +7,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use gateway_shared::clock::Millis;
+use gateway_shared::domain::Jid;
 use gateway_shared::lane::{EnqueueOutcome, EnqueueRequest, Mode, SessionRef};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -15,16 +16,22 @@ use serde_json::{Map, Value};
 use super::fingerprint;
 use super::input::{Body, Built};
 use super::result::SendResult;
-use super::submit::{Submission, refusal};
-use crate::access::{Caller, session_not_found};
+use super::submit::{Submission, Times, refusal, refuse_new};
+use crate::access::{Caller, IdempotencyScope, session_not_found};
 use crate::error::{ApiError, Code, ErrorBody};
 use crate::request::{
-    Limits, Named, Problems, RequestId, idempotency_key, is_idempotency_key, read_json,
+    Limits, Named, Problems, RequestId, Share, idempotency_key, is_idempotency_key, read_json,
 };
 use crate::state::App;
 
 /// Sends of a batch.
 pub(super) const SENDS: RangeInclusive<usize> = 1..=1_000;
+/// Most sends, and about the most bytes of content, that are accepted in one step in Redis, which
+/// does nothing else meanwhile.
+const STEP: usize = 100;
+const STEP_BYTES: usize = 128 << 10;
+/// Problems of all sends together after which each tells one only.
+const PROBLEMS: usize = 1_000;
 
 /// What became of a batch.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -57,14 +64,15 @@ struct Batch<'a> {
     app: &'a App,
     now: Millis,
     from: &'a SessionRef,
+    scope: &'a IdempotencyScope,
     request_id: &'a RequestId,
     /// The key of the request: that of a send without its own follows from it and its place.
     key: Option<&'a str>,
 }
 
 /// `POST /sessions/{session}/messages:batch`: 1 to 1,000 asynchronous sends. Those that can be
-/// accepted are, in their order and in one atomic step; each of the others is answered with all its
-/// problems and holds up nothing.
+/// accepted are, in their order; each of the others is answered with all its problems and holds up
+/// nothing.
 pub(crate) async fn batch(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Arc<Caller>>,
@@ -78,22 +86,36 @@ pub(crate) async fn batch(
     let key = idempotency_key(&parts.headers, &mut problems);
     let limits = Limits {
         bytes: app.config.api.batch_body_limit_bytes,
+        larger: None,
         may_be_empty: false,
     };
     let read = read_json(&parts, body, limits, &mut problems).await?;
-    let sends = read.map(|(map, _)| sends(map, &mut problems));
+    let (map, size) = match read {
+        Some((map, size)) => (Some(map), size),
+        None => (None, 0),
+    };
+    let sends = map.map(|map| sends(map, &mut problems)).unwrap_or_default();
     problems.settle()?;
     let from = from?;
+    let reading = move || Item::read_all(sends);
+    let items = Share::of(&parts.extensions)?.work(size, reading).await?;
+    if items.iter().all(|item| item.problems.settle().is_err()) {
+        if app.sessions.get(&from).await?.is_none() {
+            return Err(session_not_found());
+        }
+        return Err(all_invalid(&items));
+    }
     let batch = Batch {
         app: &app,
         now: app.now(),
         from: &from,
+        scope: &caller.idempotency_scope(),
         request_id: &request_id,
         key,
     };
-    let mut asked = Vec::new();
-    for (index, send) in sends.unwrap_or_default().into_iter().enumerate() {
-        asked.push(batch.acceptance(index, send).await);
+    let mut asked = Vec::with_capacity(items.len());
+    for (index, item) in items.into_iter().enumerate() {
+        asked.push(batch.acceptance(index, item).await);
     }
     let results = batch.accept(asked).await?;
     let accepted = results.iter().filter(|one| one.error.is_none()).count();
@@ -132,15 +154,38 @@ fn sends(mut map: Map<String, Value>, problems: &mut Problems) -> Vec<Value> {
     sends
 }
 
-impl Batch<'_> {
-    /// One send as the lane is asked.
-    async fn acceptance(&self, index: usize, send: Value) -> Result<EnqueueRequest, ApiError> {
-        let mut problems = Problems::default();
+/// One send as it was read.
+struct Item {
+    /// The key of its own.
+    key: Option<String>,
+    /// What is to be sent; `None` where there are problems.
+    body: Option<(Jid, Built, Times)>,
+    problems: Problems,
+}
+
+impl Item {
+    fn read_all(sends: Vec<Value>) -> Vec<Self> {
+        let mut reported = 0;
+        let read = sends.into_iter().enumerate().map(|(index, send)| {
+            // Beyond so many in all, each send says its first problem and counts the others.
+            let most = if reported < PROBLEMS { usize::MAX } else { 1 };
+            let item = Self::read(index, send, Problems::at_most(most));
+            reported += item.problems.list().len();
+            item
+        });
+        read.collect()
+    }
+
+    fn read(index: usize, send: Value, mut problems: Problems) -> Self {
         let Value::Object(mut map) = send else {
             problems.add(format!("messages[{index}]"), "must be an object");
-            return Err(ApiError::validation(&problems));
+            return Self {
+                key: None,
+                body: None,
+                problems,
+            };
         };
-        let own = match map.remove("idempotencyKey") {
+        let key = match map.remove("idempotencyKey") {
             None | Some(Value::Null) => None,
             Some(Value::String(key)) if is_idempotency_key(key.as_bytes()) => Some(key),
             Some(_) => {
@@ -149,17 +194,48 @@ impl Batch<'_> {
                 None
             }
         };
-        let body = Body::read(map, Mode::Async, &mut problems);
-        problems.settle()?;
-        let Some((to, built, times)) = body.complete() else {
+        let body = Body::read(map, Mode::Async, &mut problems).complete();
+        Self {
+            key,
+            body,
+            problems,
+        }
+    }
+}
+
+/// Nothing of a batch can be accepted: the problems of its sends, each with its place.
+fn all_invalid(items: &[Item]) -> ApiError {
+    let mut problems = Problems::default();
+    for (index, item) in items.iter().enumerate() {
+        for problem in item.problems.list() {
+            let place = format!("messages[{index}]");
+            let field = match problem.field.strip_prefix(&place) {
+                Some(_) => problem.field.clone(),
+                None => format!("{place}.{}", problem.field),
+            };
+            problems.add(field, problem.message.clone());
+        }
+        problems.omit(item.problems.omitted());
+    }
+    ApiError::validation(&problems)
+}
+
+impl Batch<'_> {
+    /// One send as the lane is asked.
+    async fn acceptance(&self, index: usize, item: Item) -> Result<EnqueueRequest, ApiError> {
+        item.problems.settle()?;
+        let Some((to, built, times)) = item.body else {
             return Err(ApiError::new(Code::Internal, "internal error"));
         };
         let asked = built.as_asked();
         // No key of a client's has a space.
-        let key = own.or_else(|| self.key.map(|key| format!("{key} {index}")));
+        let key = item
+            .key
+            .or_else(|| self.key.map(|key| format!("{key} {index}")));
         let session = self.from.session.as_str();
         let mut submission = Submission {
-            idempotency: key.map(|key| fingerprint::of_send(&key, session, &to, &asked, times)),
+            idempotency: key
+                .map(|key| fingerprint::of_send(&key, self.scope, session, &to, &asked, times)),
             from: self.from.clone(),
             to,
             content: asked,
@@ -167,6 +243,7 @@ impl Batch<'_> {
             times,
             request_id: self.request_id.clone(),
         };
+        refuse_new(self.app, self.now, &submission).await?;
         if let Built::File(wanted, context) = built {
             submission.content = super::file(self.app, &submission, &wanted, context).await?;
         }
@@ -187,10 +264,13 @@ impl Batch<'_> {
         if sound.is_empty() && self.app.sessions.get(self.from).await?.is_none() {
             return Err(session_not_found());
         }
-        let lanes = &self.app.lanes;
-        let outcomes = lanes.accept_all(self.now, organization, &sound).await?;
-        if outcomes.contains(&EnqueueOutcome::SessionNotFound) {
-            return Err(session_not_found());
+        let mut outcomes = Vec::with_capacity(sound.len());
+        for step in steps(&sound) {
+            let lanes = &self.app.lanes;
+            outcomes.extend(lanes.accept_all(self.now, organization, step).await?);
+            if outcomes.contains(&EnqueueOutcome::SessionNotFound) {
+                return Err(session_not_found());
+            }
         }
         let mut outcomes = outcomes.into_iter();
         let reported = asked.into_iter().enumerate().map(|(index, asked)| {
@@ -211,6 +291,21 @@ impl Batch<'_> {
         });
         Ok(reported.collect())
     }
+}
+
+/// A batch in steps. Each is one step in Redis, and others get their turn between two of them.
+fn steps(mut sends: &[EnqueueRequest]) -> impl Iterator<Item = &[EnqueueRequest]> {
+    std::iter::from_fn(move || {
+        let mut bytes = 0;
+        let fit = sends.iter().take(STEP).take_while(|send| {
+            let first = bytes == 0;
+            bytes += send.content.size();
+            first || bytes <= STEP_BYTES
+        });
+        let (step, rest) = sends.split_at(fit.count());
+        sends = rest;
+        (!step.is_empty()).then_some(step)
+    })
 }
 
 fn result(

@@ -1,8 +1,9 @@
 //! A contact card: one that is given, or one made of a name and a number.
 
-use gateway_shared::domain::{Content, Jid, MessageContext};
+use gateway_shared::domain::{Content, MessageContext, PhoneNumber};
 
-use super::input::named;
+use super::input::NAME;
+use super::vcard;
 use crate::request::{Fields, Problems};
 
 /// Characters of a vCard.
@@ -16,58 +17,37 @@ pub(super) fn read(
 ) -> Option<Content> {
     fields.require(problems, "contact");
     let mut contact = fields.object(problems, "contact")?;
-    let card = contact.has("vcard");
-    if card && (contact.has("name") || contact.has("phone")) {
+    let given = contact.has("vcard");
+    if given && (contact.has("name") || contact.has("phone")) {
         problems.add("contact", "must have either vcard, or name and phone");
     }
-    if !card {
+    if !given {
         contact.require(problems, "name");
         contact.require(problems, "phone");
     }
-    let vcard = contact.text_of(problems, "vcard", VCARD);
-    let vcard = vcard.filter(|text| {
-        let begins = begins_as_card(text);
-        if !begins {
-            problems.add(
-                "contact.vcard",
-                "must be a vCard, beginning with BEGIN:VCARD",
-            );
+    let card = contact.text_of(problems, "vcard", VCARD);
+    let card = card.and_then(|card| match vcard::label_of(&card) {
+        Ok(name) => Some((name, card)),
+        Err(problem) => {
+            problems.add("contact.vcard", problem.to_string());
+            None
         }
-        begins
     });
-    let name = named(&mut contact, problems, "name");
-    let phone = contact.text(problems, "phone").and_then(|phone| {
-        let jid = Some(&phone).filter(|phone| !phone.contains('@'));
-        let jid = jid.and_then(|phone| phone.parse::<Jid>().ok());
-        if jid.is_none() {
-            problems.add(
-                "contact.phone",
-                "must be an international number of 5 to 15 digits",
-            );
-        }
-        jid
-    });
+    let name = contact.legible(problems, "name", NAME);
+    let phone = contact.parsed::<PhoneNumber>(problems, "phone");
     contact.finish(problems, &[], "");
-    if card {
-        let vcard = vcard?;
-        return Some(Content::Contact {
-            name: full_name(&vcard).unwrap_or_default(),
-            vcard,
-            context,
-        });
-    }
-    let (name, phone) = (name?, phone?);
+    let (name, vcard) = if given {
+        card?
+    } else {
+        let (name, phone) = (name?, phone?);
+        let card = card_of(&name, phone.digits());
+        (name, card)
+    };
     Some(Content::Contact {
-        vcard: card_of(&name, phone.user()),
         name,
+        vcard,
         context,
     })
-}
-
-fn begins_as_card(text: &str) -> bool {
-    let text = text.trim_start();
-    let begin = text.get(.."BEGIN:VCARD".len());
-    begin.is_some_and(|begin| begin.eq_ignore_ascii_case("BEGIN:VCARD"))
 }
 
 /// A card of a name and a number, as the phones write it: `waid` makes the number one to chat
@@ -94,30 +74,6 @@ fn escape(text: &str) -> String {
     escaped
 }
 
-/// The name a card is shown by: the value of its first `FN`.
-fn full_name(vcard: &str) -> Option<String> {
-    let value = vcard.lines().find_map(|line| {
-        let (property, value) = line.split_once(':')?;
-        let name = property.split(';').next()?;
-        // A group may come first: `item1.FN`.
-        let name = name.rsplit('.').next()?;
-        name.trim().eq_ignore_ascii_case("FN").then_some(value)
-    })?;
-    let mut name = String::with_capacity(value.len());
-    let mut characters = value.trim().chars();
-    while let Some(character) = characters.next() {
-        match character {
-            '\\' => match characters.next() {
-                Some('n' | 'N') => name.push(' '),
-                Some(other) => name.push(other),
-                None => {}
-            },
-            other => name.push(other),
-        }
-    }
-    Some(name)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,24 +87,6 @@ mod tests {
              FN:Doe\\, Jane\\; \\\\o/\\nx\n\
              TEL;type=CELL;type=VOICE;waid=6281234567890:+6281234567890\nEND:VCARD"
         );
-        assert_eq!(full_name(&card).unwrap(), "Doe, Jane; \\o/ x");
-    }
-
-    #[test]
-    fn the_name_of_a_card_is_found() {
-        for (card, name) in [
-            ("BEGIN:VCARD\r\nFN:Jane\r\nEND:VCARD", Some("Jane")),
-            (
-                "BEGIN:VCARD\nitem1.fn;CHARSET=UTF-8: Zoë \nEND:VCARD",
-                Some("Zoë"),
-            ),
-            ("BEGIN:VCARD\nN:Doe;Jane\nEND:VCARD", None),
-            ("BEGIN:VCARD", None),
-        ] {
-            assert_eq!(full_name(card).as_deref(), name, "{card}");
-        }
-        assert!(begins_as_card("  begin:vcard\n"));
-        assert!(!begins_as_card("BEGIN"));
-        assert!(!begins_as_card("BEGIN:VCAR€"));
+        assert_eq!(vcard::label_of(&card).unwrap(), "Doe, Jane; \\o/ x");
     }
 }

@@ -11,21 +11,34 @@ use super::result::SendResult;
 use super::text::TEXT;
 use crate::error::Code;
 use crate::openapi::{
-    Object, Operation, flag, integer, list, number, one_of, person, phone, recipient, text, time,
+    Object, Operation, flag, integer, list, number, one_of, one_of_by, person, phone, recipient,
+    text, time,
 };
 use crate::request::TIME;
 
 /// The chapter of messages.
 pub(super) const TAG: &str = "Messages";
 
-/// A text that is not all white space.
+/// Something can be seen: no white space, and none of the most common characters that show nothing.
+pub(super) const VISIBLE: &str = "[^\\s\\u0000-\\u001f\\u007f-\\u009f\\u00ad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180f\\u200b-\\u200f\\u202a-\\u202e\\u2060-\\u206f\\u2800\\u3164\\ufe00-\\ufe0f\\ufeff\\uffa0\\ufff0-\\ufff8]";
+
+/// A text of which something can be seen.
 fn name(about: &str) -> Value {
     let mut schema = text(NAME, about);
-    schema["pattern"] = "\\S".into();
+    schema["pattern"] = VISIBLE.into();
+    schema
+}
+
+/// The text of a message.
+pub(super) fn body_text(about: &str) -> Value {
+    let mut schema = text(TEXT, about);
+    schema["pattern"] = VISIBLE.into();
     schema
 }
 
 /// What every type of message has.
+///
+/// Its schema is called `Send` and its type: `SendText`.
 fn message(kind: &'static str, fields: Object) -> Object {
     let id = json!({
         "type": "string",
@@ -50,14 +63,20 @@ fn message(kind: &'static str, fields: Object) -> Object {
             "expiresAt",
             time(
                 TIME,
-                "If it still waits then, it fails as `expired`. Default: 24 hours.",
+                "In the future. If it still waits then, it fails as `expired`. Default: 24 hours.",
             ),
         )
 }
 
 /// A message of another type than text: a text is ignored rather than refused.
 fn other(kind: &'static str, fields: Object) -> Value {
-    message(kind, fields).optional("text", json!({})).into()
+    let fields = message(kind, fields).optional("text", json!({}));
+    fields.named(schema_name(kind))
+}
+
+fn schema_name(kind: &str) -> String {
+    let (first, rest) = kind.split_at(1);
+    format!("Send{}{rest}", first.to_uppercase())
 }
 
 /// Any message.
@@ -79,24 +98,26 @@ pub(super) fn schema() -> Value {
     let location = Object::new()
         .required("latitude", number(-90.0..=90.0, "In degrees."))
         .required("longitude", number(-180.0..=180.0, "In degrees."))
-        .optional("name", text(NAME, "What the place is called."));
+        .optional("name", name("What the place is called."))
+        .optional("address", name("Where it is, in words."));
     let mut card = text(VCARD, "A vCard.");
     card["pattern"] = "^[ \\t\\r\\n]*[Bb][Ee][Gg][Ii][Nn]:[Vv][Cc][Aa][Rr][Dd]".into();
     let contact = Object::new().required(
         "contact",
         one_of([
-            Object::new().required("vcard", card).into(),
+            Object::new().required("vcard", card).named("ContactByCard"),
             Object::new()
                 .required("name", name("The person's name."))
                 .required("phone", phone())
-                .into(),
+                .named("ContactByPhone"),
         ]),
     );
     let mut forms = vec![
-        Value::from(message(
+        message(
             "text",
-            Object::new().required("text", text(TEXT, "The text.")),
-        )),
+            Object::new().required("text", body_text("The text.")),
+        )
+        .named(schema_name("text")),
         other("poll", poll),
         other("location", location),
         other("contact", contact),
@@ -109,7 +130,7 @@ pub(super) fn schema() -> Value {
             Object::new().required("media", media::schema()),
         ));
     }
-    one_of(forms)
+    one_of_by("type", forms)
 }
 
 /// A result for the examples.
@@ -132,6 +153,10 @@ pub(crate) fn batch() -> Operation {
     let mut message = schema();
     for form in message["oneOf"].as_array_mut().into_iter().flatten() {
         form["properties"]["idempotencyKey"] = key.clone();
+        let name = form["$name"]
+            .as_str()
+            .map(|name| name.replacen("Send", "Batch", 1));
+        form["$name"] = name.into();
     }
     let results = json!({
         "accepted": 1,
@@ -148,10 +173,11 @@ pub(crate) fn batch() -> Operation {
     Operation::new(TAG, "sendMessages", "Send many messages")
         .about(
             "1 to 1,000 asynchronous sends of one session. **Exactly those that can be accepted are**: \
-             in their order, in one atomic step. Each of the others is answered at its place with all \
+             in their order, in steps between which others get their turn. Each of the others is answered at its place with all \
              its problems, as a request of its own would be, and holds up nothing; send it again when \
-             it is mended. The request as a whole is refused only when it is malformed itself, or when \
-             there is no such session.\n\nEach send may have an `idempotencyKey`. With an \
+             it is mended. The request as a whole is refused only when it is malformed itself, when none of \
+             its sends is valid (`details.errors` names each as `messages[i].…`), or when there is no \
+             such session.\n\nEach send may have an `idempotencyKey`. With an \
              `Idempotency-Key` for the request, each send without its own gets one from it and its \
              place: repeating the whole request is safe then.",
         )

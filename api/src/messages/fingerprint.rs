@@ -6,6 +6,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::submit::Times;
+use crate::access::IdempotencyScope;
 
 /// The key of a send and the fingerprint of its request: method, path and body. The body counts
 /// by its meaning, so the order of fields, white space and the spelling of an address make no
@@ -13,6 +14,7 @@ use super::submit::Times;
 /// repeating it synchronously.
 pub(super) fn of_send(
     key: &str,
+    scope: &IdempotencyScope,
     session: &str,
     to: &Jid,
     content: &Content,
@@ -32,16 +34,16 @@ pub(super) fn of_send(
         times.expires_at.unwrap_or(0)
     ));
     IdempotencyKey {
-        hash: hex::encode(Sha256::digest(key)),
+        hash: scope.hash(key),
         fingerprint: hex::encode(hash.finalize()),
     }
 }
 
 /// The key of an operation on a message and the fingerprint of its request: all that its method,
 /// path and body say.
-pub(super) fn of_operation(key: &str, request: &Value) -> IdempotencyKey {
+pub(super) fn of_operation(key: &str, scope: &IdempotencyScope, request: &Value) -> IdempotencyKey {
     IdempotencyKey {
-        hash: hex::encode(Sha256::digest(key)),
+        hash: scope.hash(key),
         fingerprint: hex::encode(Sha256::digest(request.to_string())),
     }
 }

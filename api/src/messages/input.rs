@@ -1,6 +1,8 @@
 //! The body of a send.
 
-use gateway_shared::domain::{Content, Jid, MessageContext};
+use std::collections::HashSet;
+
+use gateway_shared::domain::{Content, Jid, MessageContext, PersonJid};
 use gateway_shared::lane::Mode;
 use serde_json::{Map, Value};
 
@@ -18,6 +20,7 @@ const FIELDS: &[&str] = &[
     "selectableCount",
     "latitude",
     "longitude",
+    "address",
     "contact",
     "media",
     "replyTo",
@@ -110,20 +113,22 @@ fn context(fields: &mut Fields, problems: &mut Problems) -> MessageContext {
     {
         problems.add("replyTo", "must be a message id: visible ASCII characters");
     }
-    let mut mentions = Vec::new();
-    let listed = fields.list::<Jid>(problems, "mentions", MENTIONS);
-    for (field, jid) in listed.map_or_else(Vec::new, |list| list.items) {
-        if jid.is_group() {
-            problems.add(field, "must be the JID of a person, not of a group");
-        } else {
-            mentions.push(jid);
-        }
-    }
     MessageContext {
         reply_to,
-        mentions,
+        mentions: mentions(fields, problems),
         ..MessageContext::default()
     }
+}
+
+/// The people mentioned, each once, in the order in which they are named first.
+pub(super) fn mentions(fields: &mut Fields, problems: &mut Problems) -> Vec<Jid> {
+    let listed = fields.list::<PersonJid>(problems, "mentions", MENTIONS);
+    let people = listed.into_iter().flat_map(|list| list.items);
+    let mut seen = HashSet::new();
+    people
+        .map(|(_, person)| person.into_jid())
+        .filter(|jid| seen.insert(jid.clone()))
+        .collect()
 }
 
 fn times(fields: &mut Fields, mode: Mode, problems: &mut Problems) -> Times {
@@ -167,18 +172,4 @@ fn content(
         }
     };
     content.map(Built::Ready)
-}
-
-/// A text that must say something.
-pub(super) fn named(
-    fields: &mut Fields,
-    problems: &mut Problems,
-    name: &'static str,
-) -> Option<String> {
-    let text = fields.text_of(problems, name, NAME)?;
-    if text.trim().is_empty() {
-        problems.add(fields.path(name), "must not be blank");
-        return None;
-    }
-    Some(text)
 }

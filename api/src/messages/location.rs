@@ -15,11 +15,13 @@ pub(super) fn read(
     fields.require(problems, "longitude");
     let latitude = fields.number(problems, "latitude", -90.0..=90.0);
     let longitude = fields.number(problems, "longitude", -180.0..=180.0);
-    let name = fields.text_of(problems, "name", NAME);
+    let name = fields.legible(problems, "name", NAME);
+    let address = fields.legible(problems, "address", NAME);
     Some(Content::Location {
         latitude: latitude?,
         longitude: longitude?,
         name,
+        address,
         context,
     })
 }

@@ -54,11 +54,14 @@ pub(super) fn schema() -> Value {
                 "description": "Whether a file that phones can not play is converted (`auto`, the \
                                 default) or refused.",
             }))
-            .into()
     };
     let mut id = json!({"type": "string", "pattern": "^med_[0-9A-HJKMNP-TV-Z]{26}$"});
     id["description"] = "The name of a file that was handed in with `POST /media`.".into();
-    one_of([form("id", id), form("data", data), form("url", url)])
+    one_of([
+        form("id", id).named("MediaById"),
+        form("data", data).named("MediaByData"),
+        form("url", url).named("MediaByUrl"),
+    ])
 }
 
 /// Whether a body asks for a file to be sent to a channel.

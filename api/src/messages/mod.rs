@@ -13,6 +13,7 @@ mod result;
 mod submit;
 mod text;
 mod types;
+mod vcard;
 
 use std::sync::Arc;
 
@@ -26,7 +27,7 @@ use crate::access::{Caller, session_not_found};
 use crate::error::{ApiError, Code};
 use crate::media::{Wanted, admit};
 use crate::request::{
-    Limits, Named, Problems, Query, RequestId, idempotency_key, read_json, too_large,
+    Larger, Limits, Named, Problems, Query, RequestId, Share, idempotency_key, read_json, too_large,
 };
 use crate::state::App;
 use input::{Body, Built};
@@ -53,9 +54,13 @@ pub(crate) async fn send(
     let wait = !Query::of(&parts.uri).flag(&mut problems, "async");
     let mode = if wait { Mode::Sync } else { Mode::Async };
     let key = idempotency_key(&parts.headers, &mut problems);
-    // Which limit holds is known once the type is.
     let limits = Limits {
-        bytes: app.config.api.media_body_limit_bytes,
+        bytes: app.config.api.body_limit_bytes,
+        larger: Some(Larger {
+            holds_for: types::is_media,
+            field: "media",
+            bytes: app.config.api.media_body_limit_bytes,
+        }),
         may_be_empty: false,
     };
     let read = read_json(&parts, body, limits, &mut problems).await?;
@@ -64,7 +69,13 @@ pub(crate) async fn send(
             if media::goes_to_channel(&map) {
                 return Err(media::not_to_channels());
             }
-            let body = Body::read(map, mode, &mut problems);
+            let share = Share::of(&parts.extensions)?;
+            let reading = move || {
+                let body = Body::read(map, mode, &mut problems);
+                (body, problems)
+            };
+            let (body, found) = share.work(size, reading).await?;
+            problems = found;
             let limit = app.config.api.body_limit_bytes;
             if size > limit && !body.is_media {
                 return Err(too_large(limit));
@@ -80,8 +91,9 @@ pub(crate) async fn send(
     };
     let from = from?;
     let asked = built.as_asked();
+    let scope = caller.idempotency_scope();
     let mut submission = Submission {
-        idempotency: key.map(|key| fingerprint::of_send(key, &session, &to, &asked, times)),
+        idempotency: key.map(|key| fingerprint::of_send(key, &scope, &session, &to, &asked, times)),
         from,
         to,
         content: asked,

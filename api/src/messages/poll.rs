@@ -1,9 +1,11 @@
 //! A poll's question and options.
 
+use std::collections::HashSet;
+
 use gateway_shared::domain::Poll;
 
-use super::input::{NAME, named};
-use crate::request::{Fields, Problems};
+use super::input::NAME;
+use crate::request::{Fields, Problems, is_blank};
 
 /// Options of a poll.
 pub(super) const OPTIONS: std::ops::RangeInclusive<usize> = 2..=12;
@@ -14,7 +16,7 @@ const SELECTABLE: i64 = 1;
 pub(super) fn read(fields: &mut Fields, problems: &mut Problems) -> Option<Poll> {
     fields.require(problems, "name");
     fields.require(problems, "options");
-    let name = named(fields, problems, "name");
+    let name = fields.legible(problems, "name", NAME);
     let options = options(fields, problems);
     let most = options.as_ref().map_or(*OPTIONS.end(), |(_, given)| *given);
     let most = i64::try_from(most).unwrap_or(i64::MAX);
@@ -31,20 +33,21 @@ pub(super) fn read(fields: &mut Fields, problems: &mut Problems) -> Option<Poll>
 
 /// The options that are sound, and how many were given.
 fn options(fields: &mut Fields, problems: &mut Problems) -> Option<(Vec<String>, usize)> {
-    let listed = fields.list::<String>(problems, "options", usize::MAX)?;
-    let (least, most) = (*OPTIONS.start(), *OPTIONS.end());
-    let fits = OPTIONS.contains(&listed.length);
+    let listed = fields.list::<String>(problems, "options", *OPTIONS.end())?;
+    let fits = listed.length >= *OPTIONS.start();
     if !fits {
+        let (least, most) = (OPTIONS.start(), OPTIONS.end());
         problems.add("options", format!("must have {least} to {most} entries"));
     }
     let mut options = Vec::new();
+    let mut seen = HashSet::new();
     for (field, option) in listed.items {
-        if option.trim().is_empty() {
+        if is_blank(&option) {
             problems.add(field, "must not be blank");
         } else if option.chars().count() > *NAME.end() {
             let most = NAME.end();
             problems.add(field, format!("must have at most {most} characters"));
-        } else if options.contains(&option) {
+        } else if !seen.insert(option.clone()) {
             problems.add(field, "must not repeat an earlier option");
         } else {
             options.push(option);

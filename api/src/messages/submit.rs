@@ -17,7 +17,7 @@ use super::result::SendResult;
 use crate::access::session_not_found;
 use crate::error::{ApiError, Code};
 use crate::replies::Ticket;
-use crate::request::RequestId;
+use crate::request::{Problems, RequestId};
 use crate::state::App;
 
 /// How often a waiting request looks at the outbox by itself, in case its answer got lost.
@@ -149,6 +149,7 @@ async fn wait_for_replay(
 pub(super) async fn submit(app: &App, submission: Submission) -> Result<SendResult, ApiError> {
     let began = Instant::now();
     let now = app.now();
+    refuse_new(app, now, &submission).await?;
     let sync = submission.mode == Mode::Sync;
     if sync && !app.health_monitor.workers_live(app).await? {
         refuse_without_worker(app, &submission).await?;
@@ -200,6 +201,34 @@ async fn wait_for_end(
     result.status = standing.status;
     result.timestamp = standing.at;
     result.or_failure(standing.error)
+}
+
+/// Ends a send that is not to be accepted anew, because its `expiresAt` is over or because too many
+/// of its organization wait, unless it repeats an earlier one, whose result it gets all the same.
+///
+/// # Errors
+/// 400, naming the field; 429.
+pub(super) async fn refuse_new(
+    app: &App,
+    now: Millis,
+    submission: &Submission,
+) -> Result<(), ApiError> {
+    let organization = &submission.from.organization;
+    let over = submission.times.expires_at.is_some_and(|at| at <= now);
+    if !over && app.quotas.may_wait(&app.lanes, organization, 1).await? {
+        return Ok(());
+    }
+    if let Some(key) = &submission.idempotency
+        && app.lanes.replay(organization, key, None).await?.is_some()
+    {
+        return Ok(());
+    }
+    if !over {
+        return Err(app.quotas.too_many_waiting());
+    }
+    let mut problems = Problems::default();
+    problems.add("expiresAt", "must be in the future");
+    Err(ApiError::validation(&problems))
 }
 
 /// Ends a synchronous send while no worker lives, unless it repeats an earlier one, whose result

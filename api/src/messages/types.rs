@@ -66,6 +66,11 @@ impl Type {
     }
 }
 
+/// Whether a text names a type whose content is a file.
+pub(super) fn is_media(kind: &str) -> bool {
+    kind.parse().is_ok_and(Type::is_media)
+}
+
 /// A text that names no type.
 #[derive(Debug)]
 pub(super) struct UnknownType;

@@ -9,7 +9,12 @@ pub(crate) fn serve() -> Operation {
         200,
         "OpenAPI 3.1.",
         "application/json",
-        json!({"type": "object", "required": ["openapi", "info", "paths"], "additionalProperties": true}),
+        json!({"type": "object", "required": ["openapi", "info", "paths"],
+                "properties": {
+                    "openapi": {"type": "string"},
+                    "info": {"type": "object"},
+                    "paths": {"type": "object"},
+                }, "additionalProperties": true}),
         json!({"openapi": "3.1.0", "info": {}, "paths": {}}),
     )
 }

@@ -8,7 +8,8 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use super::operation::{Answer, ContentSchema, Operation};
-use super::{errors, parameters};
+use super::schema::with_nulls;
+use super::{components, errors, parameters};
 use crate::access::Requirement;
 use crate::error::Code;
 use crate::routes::Line;
@@ -72,17 +73,23 @@ fn value(table: &[Line]) -> Value {
     let mut paths: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
     for line in table {
         let operation = (line.operation)();
-        schemas.extend(
-            operation
-                .body_schema()
-                .map(|(name, schema)| (name.to_owned(), schema)),
-        );
+        if let Some((name, schema)) = operation.body_schema() {
+            let mut parts = Map::new();
+            let schema = components::named(schema, &mut parts);
+            parts.insert(name.to_owned(), schema);
+            let shown = parts.into_iter();
+            schemas.extend(shown.map(|(name, schema)| (name, with_nulls(schema))));
+        }
         let method = line.method.as_str().to_lowercase();
         let shown = shown(line, &operation, &mut generator);
         paths.entry(&line.path).or_default().insert(method, shown);
     }
     schemas.extend(crate::events::schemas(&mut generator));
     schemas.extend(generator.take_definitions(true));
+    let paths = json!(paths);
+    let mut responses = errors::responses();
+    keep_used(&mut responses, &paths);
+    components::drop_unused(&mut schemas, &[&paths, &json!(responses)]);
     let tags: Vec<Value> = TAGS
         .iter()
         .map(|(name, about)| json!({"name": name, "description": about}))
@@ -107,10 +114,16 @@ fn value(table: &[Line]) -> Value {
                 },
                 "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"},
             },
-            "responses": errors::responses(),
+            "responses": responses,
             "schemas": schemas,
         },
     })
+}
+
+/// Drops the responses that no operation refers to.
+fn keep_used(responses: &mut Map<String, Value>, paths: &Value) {
+    let paths = paths.to_string();
+    responses.retain(|name, _| paths.contains(&format!("#/components/responses/{name}\"")));
 }
 
 fn shown(line: &Line, operation: &Operation, generator: &mut SchemaGenerator) -> Value {
@@ -207,7 +220,9 @@ fn responses(line: &Line, operation: &Operation, generator: &mut SchemaGenerator
 fn follows(code: Code, line: &Line, operation: &Operation) -> bool {
     let gated = line.need != Requirement::Nothing;
     match code {
-        Code::Unauthorized | Code::Forbidden | Code::GatewayUnavailable => gated,
+        Code::Unauthorized | Code::Forbidden | Code::RateLimited | Code::GatewayUnavailable => {
+            gated
+        }
         Code::NotFound => gated && parameters::names(&line.path).next().is_some(),
         Code::ValidationError => !operation.parameters.is_empty() || operation.body.is_some(),
         Code::PayloadTooLarge | Code::UnsupportedMediaType => operation.body.is_some(),

@@ -44,6 +44,7 @@ fn details(code: Code) -> Value {
             "properties": {"errors": {
                 "type": "array",
                 "minItems": 1,
+                "maxItems": 100,
                 "items": {
                     "type": "object",
                     "required": ["field", "message"],
@@ -56,6 +57,9 @@ fn details(code: Code) -> Value {
                         "message": {"type": "string"},
                     },
                 },
+            }, "omitted": {
+                "type": "integer",
+                "description": "How many more there are, where it is more than 100.",
             }, "reason": reason},
         }),
         Code::Forbidden => json!({
@@ -78,7 +82,12 @@ fn details(code: Code) -> Value {
             "required": ["retryAfterMs", "window"],
             "properties": {
                 "retryAfterMs": millis,
-                "window": {"enum": ["minute", "hour"]},
+                "window": {
+                    "enum": ["minute", "hour", "requests", "bytes", "waiting"],
+                    "description": "The session's rate limit (`minute`, `hour`), or the organization's \
+                                    quota.",
+                },
+                "limit": {"type": "integer", "description": "Of `waiting`: how many may."},
             },
         }),
         Code::SendFailed => json!({

@@ -7,6 +7,7 @@
 //! - the schemas of answers are derived from the types that are serialized (`JsonSchema`)
 //! - [`Document`]: all of it, served at `/api/v1/openapi.json`; `docs/openapi.json` is its snapshot
 
+mod components;
 pub(crate) mod docs;
 mod document;
 mod errors;
@@ -18,6 +19,6 @@ mod serve;
 pub(crate) use document::Document;
 pub(crate) use operation::Operation;
 pub(crate) use schema::{
-    Object, flag, integer, list, number, one_of, person, phone, recipient, text, time,
+    Object, flag, integer, list, number, one_of, one_of_by, person, phone, recipient, text, time,
 };
 pub(crate) use serve::{page, serve};

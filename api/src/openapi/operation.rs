@@ -3,7 +3,6 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Value, json};
 
-use super::schema;
 use crate::error::Code;
 
 /// What a route says of itself. Path, method and capabilities are the table's business, and the
@@ -22,6 +21,11 @@ pub(crate) struct Operation {
     pub(super) takes_file: bool,
     pub(super) answers: Vec<Answer>,
     pub(super) errors: Vec<(Code, String)>,
+}
+
+/// What an `Idempotency-Key` may be.
+fn idempotency_key() -> Value {
+    json!({"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"})
 }
 
 /// A query parameter or a header.
@@ -134,13 +138,31 @@ impl Operation {
         )
     }
 
+    /// It takes an `Idempotency-Key`, and its answer is kept for the repeat.
+    pub(crate) fn once(mut self) -> Self {
+        self.parameters.push(Parameter {
+            place: "header",
+            name: "Idempotency-Key",
+            schema: idempotency_key(),
+            about: "Makes a repeat safe: the same key with the same request is answered as the first \
+                    one was, with the header `Idempotency-Replayed: true`. Kept 24 hours, scoped to \
+                    the organization (for a key that is confined to sessions: to those).",
+        });
+        self.error(
+            Code::Conflict,
+            "`idempotency_key_reused`: the key was used before with another request; \
+             `idempotency_key_in_use`: the same request is under way",
+        )
+    }
+
     /// It takes an `Idempotency-Key` for what is in it; a conflict of one is none of the whole.
     pub(crate) fn idempotent_items(self) -> Self {
         self.header(
             "Idempotency-Key",
-            json!({"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}),
+            idempotency_key(),
             "Makes a repeat safe: the same key with the same request is the same send, whose present \
-             result is answered with `replayed: true`. Kept 24 hours, scoped to the organization.",
+             result is answered with `replayed: true`. Kept 24 hours, scoped to the organization (for a key \
+             that is confined to sessions: to those).",
         )
     }
 
@@ -268,9 +290,9 @@ impl Operation {
         )
     }
 
-    /// The body's schema as the document shows it.
+    /// The body's schema, and its name.
     pub(super) fn body_schema(&self) -> Option<(&'static str, Value)> {
         let body = self.body.as_ref()?;
-        Some((body.name, schema::with_nulls(body.schema.clone())))
+        Some((body.name, body.schema.clone()))
     }
 }

@@ -4,6 +4,8 @@ use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value, json};
 
+use super::components::NAME;
+
 /// An object of known fields; others are refused.
 #[derive(Debug, Default)]
 pub(crate) struct Object {
@@ -15,6 +17,13 @@ impl Object {
     /// Without fields.
     pub(crate) fn new() -> Self {
         Self::default()
+    }
+
+    /// This object as a schema of this name in the document, and so a type in generated clients.
+    pub(crate) fn named(self, name: impl Into<String>) -> Value {
+        let mut schema = Value::from(self);
+        schema[NAME] = name.into().into();
+        schema
     }
 
     /// A field that must be given.
@@ -99,6 +108,13 @@ pub(crate) fn one_of(forms: impl IntoIterator<Item = Value>) -> Value {
     json!({"oneOf": forms.into_iter().collect::<Vec<_>>()})
 }
 
+/// One of several named forms, told apart by the constant that each has in this property.
+pub(crate) fn one_of_by(property: &str, forms: impl IntoIterator<Item = Value>) -> Value {
+    let mut schema = one_of(forms);
+    schema["discriminator"] = json!({"propertyName": property});
+    schema
+}
+
 /// The same, or `null`.
 fn nullable(mut schema: Value) -> Value {
     if let Some(kind) = schema.get("type").filter(|kind| kind.is_string()).cloned() {
@@ -114,8 +130,8 @@ fn nullable(mut schema: Value) -> Value {
     json!({"anyOf": [schema, {"type": "null"}]})
 }
 
-/// The schema of a body with what holds for all of them: a field that need not be given may be
-/// `null`, which counts as absent.
+/// The schema of a body, or of a part of one, with what holds for all of them: a field that need not
+/// be given may be `null`, which counts as absent.
 pub(super) fn with_nulls(mut schema: Value) -> Value {
     match &mut schema {
         Value::Object(map) => {
@@ -144,12 +160,22 @@ pub(super) fn with_nulls(mut schema: Value) -> Value {
     schema
 }
 
+/// An international number as people write it: what `gateway_shared::domain::PhoneNumber` reads, so
+/// far as ASCII goes.
+const NUMBER: &str = "(\\(?(\\+|00))?[ ./)-]*(\\([ ./)-]*)*[1-9]([ ./)-]*[0-9]|[ ./()-]*\\([ ./()-]*[1-9]){4,14}[ ./()-]*";
+/// A user by number, a user by LID, and a group.
+const USER: &str = "[1-9][0-9]{4,14}(:[0-9]{1,5})?@([sS]\\.[wW][hH][aA][tT][sS][aA][pP][pP]\\.[nN][eE][tT]|[cC]\\.[uU][sS])";
+const LID: &str = "[0-9]{1,20}(:[0-9]{1,5})?@[lL][iI][dD]";
+const GROUP: &str = "[0-9][0-9-]{0,39}@[gG]\\.[uU][sS]";
+
 /// Who or what a message goes to.
 pub(crate) fn recipient() -> Value {
     json!({
         "type": "string",
-        "pattern": "^(\\+?[1-9][0-9]{4,14}|[0-9]{5,15}@s\\.whatsapp\\.net|[0-9]{1,20}@lid|[0-9][0-9-]{0,39}@g\\.us)$",
-        "description": "A user JID, a LID, a group JID, or an international number of digits.",
+        "pattern": format!("^\\s*({NUMBER}|{USER}|{LID}|{GROUP})\\s*$"),
+        "description": "A user JID, a LID, a group JID, or an international number. What people write \
+                        between the digits of a number counts for nothing; `00` stands for `+`, `c.us` \
+                        for `s.whatsapp.net`, and the device of a user is dropped.",
     })
 }
 
@@ -157,8 +183,8 @@ pub(crate) fn recipient() -> Value {
 pub(crate) fn person() -> Value {
     json!({
         "type": "string",
-        "pattern": "^(\\+?[1-9][0-9]{4,14}|[0-9]{5,15}@s\\.whatsapp\\.net|[0-9]{1,20}@lid)$",
-        "description": "A user JID, a LID, or an international number of digits.",
+        "pattern": format!("^\\s*({NUMBER}|{USER}|{LID})\\s*$"),
+        "description": "A user JID, a LID, or an international number.",
     })
 }
 
@@ -166,7 +192,7 @@ pub(crate) fn person() -> Value {
 pub(crate) fn phone() -> Value {
     json!({
         "type": "string",
-        "pattern": "^\\+?[1-9][0-9]{4,14}$",
-        "description": "An international number of digits.",
+        "pattern": format!("^\\s*({NUMBER}|{USER})\\s*$"),
+        "description": "An international number, or the JID of a user.",
     })
 }

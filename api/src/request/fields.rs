@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde_json::{Map, Value};
 
-use super::Problems;
+use super::{Problems, is_blank};
 
 /// Epoch milliseconds that a client can mean: from 2001, below which it meant seconds, to 2286.
 pub(crate) const TIME: RangeInclusive<i64> = 1_000_000_000_000..=9_999_999_999_999;
@@ -91,7 +91,7 @@ impl Fields {
         })
     }
 
-    /// A text of so many characters, not all of them white space unless none are needed.
+    /// A text of so many characters.
     pub(crate) fn text_of(
         &mut self,
         problems: &mut Problems,
@@ -108,6 +108,21 @@ impl Fields {
                 self.path(name),
                 format!("must have {least} to {most} characters"),
             );
+            return None;
+        }
+        Some(text)
+    }
+
+    /// A text of so many characters of which something can be seen.
+    pub(crate) fn legible(
+        &mut self,
+        problems: &mut Problems,
+        name: &'static str,
+        length: RangeInclusive<usize>,
+    ) -> Option<String> {
+        let text = self.text_of(problems, name, length)?;
+        if is_blank(&text) {
+            problems.add(self.path(name), "must not be blank");
             return None;
         }
         Some(text)

@@ -71,6 +71,7 @@ pub(crate) fn create() -> Operation {
             "It starts at once unless emitted otherwise, and then waits for a phone: scan its QR code \
              or ask for a pairing code. A key that is confined to sessions can not create one.",
         )
+        .once()
         .optional_body(
             "NewSession",
             changeable().optional("start", flag("Whether it is to run at once; default true.")),

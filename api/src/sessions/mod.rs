@@ -15,9 +15,11 @@ use axum::{Extension, Json};
 use gateway_shared::domain::Session;
 use gateway_shared::lane::{Hold, SessionRef};
 use gateway_shared::session::DesiredChange;
+use gateway_shared::session::NewSession;
 
 use crate::access::{Caller, session_not_found};
 use crate::error::{ApiError, Code};
+use crate::once::Keyed;
 use crate::page::Page;
 use crate::request::{Named, read_body};
 use crate::router::BASE;
@@ -48,10 +50,18 @@ pub(crate) async fn create(
         )
         .with("requiredCapability", "manage"));
     }
-    let new = read_body(&app, request, input::new_session).await?;
+    let keyed = Keyed::read(&app, &caller, request, input::new_session).await?;
+    let (of, by) = (app.clone(), caller.clone());
+    keyed
+        .once(app, caller, |new| async move { make(&of, &by, &new).await })
+        .await
+}
+
+/// Makes a session, and the answer that says so.
+async fn make(app: &App, caller: &Caller, new: &NewSession) -> Result<Response, ApiError> {
     let session = app
         .sessions
-        .create(app.now(), &caller.organization, &new)
+        .create(app.now(), &caller.organization, new)
         .await?;
     tracing::info!(
         organization = %session.organization_id, session = %session.id, start = new.start,

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use gateway_shared::clock::Millis;
 use gateway_shared::command::Command;
-use gateway_shared::domain::{Jid, SessionStatus};
+use gateway_shared::domain::{PhoneNumber, SessionStatus};
 use gateway_shared::lane::SessionRef;
 use gateway_shared::session::{Desired, SessionRecord};
 use schemars::JsonSchema;
@@ -159,17 +159,9 @@ fn not_offered(record: &SessionRecord) -> ApiError {
 
 fn phone(mut fields: Fields, problems: &mut Problems) -> Option<String> {
     fields.require(problems, "phone");
-    let text = fields.text(problems, "phone");
+    let phone = fields.parsed::<PhoneNumber>(problems, "phone");
     fields.finish(problems, &[], "");
-    let text = text?;
-    let digits: String = text.chars().filter(|c| !matches!(c, ' ' | '-')).collect();
-    match digits.parse::<Jid>() {
-        Ok(jid) if !digits.contains('@') => Some(jid.user().to_owned()),
-        _ => {
-            problems.add("phone", "must be an international number of 5 to 15 digits");
-            None
-        }
-    }
+    phone.map(|phone| phone.digits().to_owned())
 }
 
 fn refused(unanswered: Unanswered) -> ApiError {
@@ -180,6 +172,7 @@ fn refused(unanswered: Unanswered) -> ApiError {
     match error.code.as_str() {
         "already_paired" => ApiError::conflict("already_paired", error.message),
         "refused" => ApiError::conflict("refused", error.message),
+        "superseded" => ApiError::conflict("superseded", error.message),
         _ => ApiError::unavailable(&error.code, error.message),
     }
 }

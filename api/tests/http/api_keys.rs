@@ -173,3 +173,27 @@ async fn every_problem_of_a_request_for_a_key_is_told() {
     let foreign = json!({"capabilities": ["read"], "sessions": [theirs.session]});
     assert_eq!(fields(foreign).await, ["sessions[0]"]);
 }
+
+#[tokio::test]
+async fn a_key_outlives_no_key_that_it_was_made_with() {
+    let world = World::start().await;
+    let end = now() + 60_000;
+    let body = json!({"capabilities": ["manage", "read"], "expiresAt": end});
+    let maker = make(&world, &world.key, &body).await.text("key");
+    let wanted = |expires_at: Value| json!({"capabilities": ["manage"], "expiresAt": expires_at});
+    for later in [end + 1, end + 1_000_000] {
+        let refused = make(&world, &maker, &wanted(json!(later))).await;
+        assert_eq!(refused.code(), "validation_error");
+        let errors = &refused.body["error"]["details"]["errors"];
+        assert_eq!(errors[0]["field"], "expiresAt");
+    }
+    let sooner = make(&world, &maker, &wanted(json!(end - 1_000))).await;
+    assert_eq!(sooner.body["expiresAt"], end - 1_000);
+    let endless = make(&world, &maker, &wanted(Value::Null)).await;
+    assert_eq!(endless.body["expiresAt"], end, "the end of its maker");
+    // And so on: the child's child.
+    let child = make(&world, &sooner.text("key"), &wanted(Value::Null)).await;
+    assert_eq!(child.body["expiresAt"], end - 1_000);
+    let free = make(&world, &world.key, &wanted(Value::Null)).await;
+    assert!(free.body["expiresAt"].is_null(), "{free:?}");
+}

@@ -5,11 +5,12 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use gateway_shared::apikey::Capabilities;
+use gateway_shared::events::{EventIds, Place};
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 
 use crate::owner::Owner;
-use crate::world::{World, answer, eventually};
+use crate::world::{World, answer, eventually, now};
 
 /// A listener that reads line by line.
 struct Listener {
@@ -267,4 +268,152 @@ async fn a_stream_gives_signs_of_life_and_ends_with_its_key() {
         listener.line().await.is_none().then_some(())
     })
     .await;
+}
+
+/// Waits for the end of a stream, and says how many events it still had.
+async fn rest(listener: &mut Listener) -> usize {
+    let mut events = 0;
+    while listener.event().await.is_some() {
+        events += 1;
+    }
+    events
+}
+
+#[tokio::test]
+async fn a_place_that_the_stream_does_not_reach_is_a_gap() {
+    let world = World::start().await;
+    let session = world.session().await;
+    answer(world.send(&session, "?async=true", "x")).await;
+    let ahead = EventIds::of(&world.organization).id(Place {
+        millis: u64::try_from(now()).unwrap() + 3_600_000,
+        sequence: 7,
+    });
+    for resumed in [
+        world.request(Method::GET, &format!("/events?since={ahead}")),
+        world
+            .request(Method::GET, "/events")
+            .header("last-event-id", ahead.as_str()),
+    ] {
+        let mut listener = Listener::open(resumed).await;
+        let (place, gap) = listener.event().await.unwrap();
+        assert_eq!(gap["event"], "stream.gap");
+        assert_eq!(gap["payload"]["since"], ahead.as_str());
+        assert_eq!(gap["payload"]["reason"], "not_reached");
+        // And what comes now is told.
+        answer(world.send(&session, "?async=true", "y")).await;
+        let (id, event) = listener.event().await.unwrap();
+        assert_eq!(event["event"], "message.status");
+        assert!(place < id && id.as_str() < ahead.as_str(), "{place} {id}");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_can_be_read_from_a_moment_and_from_its_beginning() {
+    let world = World::start().await;
+    let session = world.session().await;
+    let mut ids = Vec::new();
+    for text in ["a", "b", "c"] {
+        let got = answer(world.send(&session, "?async=true", text)).await;
+        ids.push((
+            got.text("outboxId"),
+            got.body["timestamp"].as_i64().unwrap(),
+        ));
+        // The moments differ.
+        let at = now();
+        eventually("a later millisecond", async || {
+            (now() > at + 1).then_some(())
+        })
+        .await;
+    }
+    let told = async |since: &str| {
+        let path = format!("/events?types=message.status&since={since}");
+        let mut listener = Listener::open(world.request(Method::GET, &path)).await;
+        let (_, event) = listener.event().await.unwrap();
+        event["payload"]["outboxId"]
+            .as_str()
+            .unwrap_or("gap")
+            .to_owned()
+    };
+    assert_eq!(told("beginning").await, ids[0].0);
+    assert_eq!(told(&(ids[0].1 - 3_600_000).to_string()).await, ids[0].0);
+    assert_eq!(told(&(ids[1].1 - 1).to_string()).await, ids[1].0);
+    // A moment still to come is the present one.
+    let path = format!("/events?types=message.status&since={}", now() + 3_600_000);
+    let mut listener = Listener::open(world.request(Method::GET, &path)).await;
+    let got = answer(world.send(&session, "?async=true", "d")).await;
+    let (_, event) = listener.event().await.unwrap();
+    assert_eq!(event["payload"]["outboxId"], got.text("outboxId"));
+    for wrong in [
+        "",
+        "yesterday",
+        "1",
+        "-1",
+        "1e12",
+        "2026-11-27T00:00:00Z",
+        "sess_1",
+    ] {
+        let path = format!("/events?since={wrong}");
+        let got = answer(world.request(Method::GET, &path)).await;
+        assert_eq!(got.code(), "validation_error", "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn a_revoked_key_is_told_nothing_more_however_much_there_is_to_catch_up_on() {
+    let world = World::start().await;
+    let session = world.session().await;
+    let organization = world.organization.clone();
+    let (key, made) = world
+        .key_for(&organization, Capabilities::all(), None)
+        .await;
+    // More than fits into the buffers of two sockets and the one read that is under way.
+    let long = "x".repeat(60_000);
+    for _ in 0..3_000 {
+        let () = redis::cmd("XADD")
+            .arg(format!("{}:ev", world.store.keys.partition(&organization)))
+            .arg(&[
+                "*",
+                "event",
+                "message.status",
+                "session",
+                session.session.as_str(),
+            ])
+            .arg(&[
+                "timestamp",
+                "1",
+                "payload",
+                &format!("{{\"text\":\"{long}\"}}"),
+            ])
+            .query_async(&mut world.store.connection.clone())
+            .await
+            .unwrap();
+    }
+    let request = world.api(0, Method::GET, "/api/v1/events?since=beginning");
+    let mut listener = Listener::open(request.bearer_auth(&key)).await;
+    listener.event().await.unwrap();
+    world.keys.revoke(&organization, &made.id).await.unwrap();
+    let request = world.api(0, Method::GET, "/api/v1/sessions");
+    eventually("the key is refused", async || {
+        let got = answer(request.try_clone().unwrap().bearer_auth(&key)).await;
+        (got.status == 401).then_some(())
+    })
+    .await;
+    let more = rest(&mut listener).await;
+    assert!(more < 2_000, "{more} more events of 3,000");
+}
+
+#[tokio::test]
+async fn a_stream_ends_at_the_end_of_its_key() {
+    let world = World::start().await;
+    let end = now() + 2_000;
+    let body = serde_json::json!({"capabilities": ["events"], "expiresAt": end});
+    let made = answer(world.request(Method::POST, "/api-keys").json(&body)).await;
+    let request = world.api(0, Method::GET, "/api/v1/events");
+    let mut listener = Listener::open(request.bearer_auth(made.text("key"))).await;
+    assert_eq!(rest(&mut listener).await, 0);
+    let late = now() - end;
+    assert!(
+        (-50..1_500).contains(&late),
+        "it ended {late} ms after the key"
+    );
 }

@@ -2,11 +2,14 @@
 //! session and runs the real scripts.
 
 mod access;
+mod addresses;
 mod admin;
 mod api_keys;
 mod bad_input;
 mod batch;
+mod bounds;
 mod command_line;
+mod connections;
 mod ending;
 mod envelope;
 mod events;
@@ -20,6 +23,7 @@ mod outbox;
 mod outcomes;
 mod owner;
 mod reference;
+mod said;
 mod secrets;
 mod sessions;
 mod shapes;

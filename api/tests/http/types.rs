@@ -69,18 +69,20 @@ async fn places_and_cards_arrive_as_they_were_given() {
     let sid = session.session.as_str();
     let body = json!({
         "type": "location", "to": "1@lid", "latitude": -6.2, "longitude": 106.8,
-        "name": "Jakarta", "mentions": [BOB],
+        "name": "Jakarta", "address": "Jalan Merdeka 1", "mentions": [BOB],
     });
     let content = claimed(&world, &owner, sid, &body).await;
     let Content::Location {
         latitude,
         longitude,
         name,
+        address,
         context,
     } = content
     else {
         panic!("no place");
     };
+    assert_eq!(address.as_deref(), Some("Jalan Merdeka 1"));
     assert!((latitude, longitude) == (-6.2, 106.8));
     assert_eq!(name.as_deref(), Some("Jakarta"));
     assert_eq!(context.mentions[0].as_str(), BOB);

@@ -5,6 +5,7 @@
 
 mod auth;
 mod media;
+mod quota;
 mod secrets;
 mod sections;
 mod validate;
@@ -22,6 +23,7 @@ use crate::webhooks::WebhookConfig;
 
 pub use auth::{AuthConfig, ClaimNames, JwtConfig};
 pub use media::{MediaConfig, S3Config};
+pub use quota::QuotaConfig;
 pub use secrets::{Hidden, SecretsConfig};
 pub use sections::{ApiConfig, LogConfig, LogFormat, SendConfig, WhatsAppConfig, WorkerConfig};
 pub use validate::Invalid;
@@ -45,6 +47,8 @@ pub struct Config {
     pub retention: Retention,
     /// The HTTP side.
     pub api: ApiConfig,
+    /// What one organization may take.
+    pub quota: QuotaConfig,
     /// Who may call, besides API keys.
     pub auth: AuthConfig,
     /// What holds for every send.
@@ -129,7 +133,7 @@ impl Config {
         }
     }
 
-    /// The settings as TOML, with the passwords of addresses masked.
+    /// The settings, with the passwords of addresses masked.
     #[must_use]
     pub fn masked(&self) -> serde_json::Value {
         let mut shown = self.clone();

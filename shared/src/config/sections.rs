@@ -17,6 +17,20 @@ pub struct ApiConfig {
     pub media_body_limit_bytes: usize,
     /// Greatest size of a batch of sends, in bytes.
     pub batch_body_limit_bytes: usize,
+    /// Bytes of the bodies of all requests that may be held at once.
+    pub bodies_in_flight_bytes: usize,
+    /// Most connections of clients.
+    pub max_connections: usize,
+    /// Most connections of one address.
+    pub max_connections_per_address: usize,
+    /// How long the head of a request may take to arrive, in milliseconds.
+    pub header_timeout_ms: u64,
+    /// How long each MiB of a body may take to arrive, in milliseconds.
+    pub body_timeout_ms: u64,
+    /// How long a connection may be without a request, in milliseconds.
+    pub idle_timeout_ms: u64,
+    /// How long a client may not take what is written to it, in milliseconds.
+    pub write_timeout_ms: u64,
     /// How often an idle event stream gives a sign of life, in milliseconds.
     pub events_heartbeat_ms: u64,
     /// How long a listener may be slower than its events come, in milliseconds.

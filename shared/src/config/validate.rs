@@ -75,6 +75,7 @@ pub(super) fn problems(config: &Config) -> Vec<Invalid> {
     api_and_sends(config, &mut problems);
     super::media::problems(&config.media, &mut problems);
     super::auth::problems(&config.auth, &mut problems);
+    super::quota::problems(&config.quota, &config.api, &mut problems);
     worker(config, &mut problems);
     egress(config, &mut problems);
     crate::webhooks::problems(&config.webhooks, |setting, value, range| {
@@ -187,6 +188,29 @@ fn api_and_sends(config: &Config, problems: &mut Problems) {
         api.batch_body_limit_bytes as u64,
         1_024..=1 << 30,
     );
+    problems.range(
+        "api.bodies_in_flight_bytes",
+        api.bodies_in_flight_bytes as u64,
+        api.media_body_limit_bytes.max(api.batch_body_limit_bytes) as u64..=1 << 40,
+    );
+    problems.range(
+        "api.max_connections",
+        api.max_connections as u64,
+        1..=1 << 20,
+    );
+    problems.range(
+        "api.max_connections_per_address",
+        api.max_connections_per_address as u64,
+        1..=1 << 20,
+    );
+    for (setting, value) in [
+        ("api.header_timeout_ms", api.header_timeout_ms),
+        ("api.body_timeout_ms", api.body_timeout_ms),
+        ("api.idle_timeout_ms", api.idle_timeout_ms),
+        ("api.write_timeout_ms", api.write_timeout_ms),
+    ] {
+        problems.range(setting, value, 100..=HOUR);
+    }
     problems.range(
         "api.events_heartbeat_ms",
         api.events_heartbeat_ms,

@@ -7,13 +7,14 @@ mod failure;
 mod id;
 mod jid;
 mod known;
+mod phone;
 mod session;
 mod status;
 
 pub use amendment::Amendment;
 pub use content::{
-    Content, FileFacts, FileKind, HexBytes, Media, MessageContext, Poll, PollKey, PollSecret,
-    Target, new_message_id,
+    ContactCard, Content, FileFacts, FileKind, HexBytes, Media, MessageContext, Poll, PollKey,
+    PollSecret, Target, new_message_id,
 };
 pub use download::{Download, MediaKind};
 pub use failure::SendFailure;
@@ -21,7 +22,7 @@ pub use id::{
     ApiKeyId, DeliveryId, EventId, InstallationId, InstanceId, InvalidId, MediaId, OrganizationId,
     OutboxId, SessionId, WebhookId, WorkerId,
 };
-pub use jid::{InvalidJid, Jid, hint_at};
+pub use jid::{InvalidJid, InvalidPerson, InvalidPhone, Jid, PersonJid, PhoneNumber, hint_at};
 pub use known::KnownMessage;
 pub use session::{
     DEFAULT_RATE_PER_HOUR, DEFAULT_RATE_PER_MIN, Limits, Session, SessionStatus,

@@ -97,8 +97,9 @@ impl Event {
     }
 }
 
-/// The event that tells a listener that events after `since` are gone, and that the stream goes
-/// on after `resumed`. Its id is that of `resumed`, so resuming from it tells no second gap.
+/// The event that tells a listener that events after `since` are gone, or that the stream does not
+/// reach it, and that the stream goes on after `resumed`. Its id is that of `resumed`, so resuming from
+/// it tells no second gap.
 #[must_use]
 pub fn gap_event(
     organization: &OrganizationId,
@@ -110,7 +111,7 @@ pub fn gap_event(
     let payload = serde_json::json!({
         "since": ids.id(since),
         "resumedAfter": ids.id(resumed),
-        "reason": "retention",
+        "reason": if since > resumed { "not_reached" } else { "retention" },
     });
     let stored = Stored {
         kind: GAP_KIND.to_owned(),

@@ -37,17 +37,31 @@ pub struct Edges {
 }
 
 impl Edges {
-    /// Whether events after `place` were taken by retention; the place to go on after if so.
+    /// Whether a listener that has come as far as `place` misses something; the place to go on
+    /// after if so: events after it were taken by retention, or the stream does not reach it (it is
+    /// of a stream whose end was lost, or made up).
     ///
     /// The very event at `place` being the last that was taken looks the same as more being
     /// gone: a listener may be told of a gap that is none, never the other way round.
     #[must_use]
     pub fn gap_after(&self, place: Place) -> Option<Place> {
+        if place > self.last {
+            return Some(self.last);
+        }
         let resumed = match self.first {
             Some(first) => first.before(),
             None => self.last,
         };
         (self.trimmed && place < resumed).then_some(resumed)
+    }
+
+    /// The place from which on everything is read that is still held.
+    #[must_use]
+    pub fn beginning(&self) -> Place {
+        match self.first {
+            Some(first) => first.before(),
+            None => self.last,
+        }
     }
 }
 
@@ -287,6 +301,12 @@ mod tests {
             trimmed: false,
         };
         assert_eq!(whole.gap_after(place("5-0")), None);
+        assert_eq!(whole.gap_after(place("20-0")), None);
+        for ahead in ["20-1", "99-0"] {
+            assert_eq!(whole.gap_after(place(ahead)), Some(place("20-0")));
+        }
+        assert_eq!(whole.beginning(), place("10-0").before());
+        assert_eq!(Edges::default().gap_after(place("7-0")), Some(Place::START));
         let trimmed = Edges {
             trimmed: true,
             ..whole
@@ -301,5 +321,6 @@ mod tests {
         };
         assert_eq!(emptied.gap_after(place("15-0")), Some(place("20-0")));
         assert_eq!(emptied.gap_after(place("20-0")), None);
+        assert_eq!(emptied.beginning(), place("20-0"));
     }
 }

@@ -43,6 +43,7 @@ fn edit(id: &str, text: &str) -> Content {
     Content::Edit {
         target: target(id, None),
         text: text.to_owned(),
+        mentions: Vec::new(),
     }
 }
 

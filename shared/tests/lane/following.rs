@@ -14,6 +14,7 @@ fn edit(world: &World, chat: &str, of: &EnqueueRequest) -> EnqueueRequest {
                 sender: None,
             },
             text: "better".to_owned(),
+            mentions: Vec::new(),
         },
         ..world.send(chat)
     }

@@ -44,7 +44,12 @@ impl Stage {
     /// The world of a stage. Its Redis syncs once a second, as in the headline of (a): the plain
     /// side keeps nothing on a disk, and what `always` costs (a) shows by itself.
     pub(crate) fn world() -> WorldBuilder {
-        World::builder().persistence(Persistence::EverySecond)
+        // One organization takes all there is.
+        World::builder()
+            .persistence(Persistence::EverySecond)
+            .api_env("GATEWAY_QUOTA__REQUESTS_PER_MIN", "0")
+            .api_env("GATEWAY_QUOTA__BYTES_PER_MIN", "0")
+            .api_env("GATEWAY_QUOTA__WAITING", "0")
     }
 
     /// The same in a world that is made otherwise.

@@ -28,6 +28,7 @@ mod presence;
 mod production;
 mod queue;
 mod rate;
+mod readme;
 mod received;
 mod refusal;
 mod schemathesis;

@@ -55,6 +55,7 @@ pub mod fact;
 pub mod groups;
 mod http;
 pub mod inbound;
+mod mentions;
 pub mod message;
 pub mod pair;
 pub mod presence;

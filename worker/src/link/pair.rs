@@ -35,6 +35,10 @@ pub enum PairingFailure {
     /// The session has its phone already.
     #[error("the session is paired already")]
     AlreadyPaired,
+    /// Another request for a code came before this one was answered, and its code is the one that
+    /// counts.
+    #[error("another request for a pairing code took the place of this one")]
+    Superseded,
     /// No connection came about in time.
     #[error("there is no connection to WhatsApp")]
     NotConnected(#[source] ConnectError),
@@ -98,6 +102,9 @@ pub(super) async fn request_code(
         phone_number: phone.to_owned(),
         ..Default::default()
     };
-    let code = client.pair_with_code(options).await;
-    code.map(PairingCode).map_err(PairingFailure::Refused)
+    match client.pair_with_code(options).await {
+        Ok(code) => Ok(PairingCode(code)),
+        Err(error) if error.lost_the_flow_to_another_request() => Err(PairingFailure::Superseded),
+        Err(error) => Err(PairingFailure::Refused(error)),
+    }
 }

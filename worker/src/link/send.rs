@@ -14,6 +14,7 @@ use whatsapp_rust::{ClientError, Freshness, IqError, SendError, SendOptions};
 
 use super::Link;
 use super::acks::Answer;
+use super::mentions::named_as_in_chat;
 use super::message::{self, Frame, Own};
 
 /// How long encrypting and writing may take: it can include asking for a recipient's devices and
@@ -97,6 +98,13 @@ impl Link {
             Err(problem) => return SendOutcome::NotSent(NotSent::Invalid(problem.clone())),
         };
         let own = self.own(content, &send.to).await;
+        let renamed;
+        let content = if send.to.is_group() && !content.mentions().is_empty() {
+            renamed = named_as_in_chat(&self.client, content, own.by_lid).await;
+            &renamed
+        } else {
+            content
+        };
         let frame = Frame {
             chat: &send.to,
             id: &send.wa_message_id,
@@ -121,7 +129,8 @@ impl Link {
             lid: self.client.lid().map(|jid| jid.to_non_ad_string()),
             by_lid: true,
         };
-        if !message::names_its_sender(content) || !self.core.is_connected() {
+        let names_people = message::names_its_sender(content) || !content.mentions().is_empty();
+        if !names_people || !self.core.is_connected() {
             return own;
         }
         let by_lid = match chat.as_str().parse::<Jid>() {

@@ -52,6 +52,7 @@ pub(super) fn handle_command(runtime: &Runtime, link: &Arc<Link>, command: Pendi
 fn refusal(error: &PairingFailure) -> CommandError {
     let code = match error {
         PairingFailure::AlreadyPaired => "already_paired",
+        PairingFailure::Superseded => "superseded",
         PairingFailure::NotConnected(_) => "session_not_connected",
         PairingFailure::Refused(_) => "refused",
     };

@@ -54,6 +54,7 @@ pub(super) fn caller(
         sessions: None,
         expires_at: Some(expires_at),
         operator,
+        is_key: false,
     })
 }
 

@@ -4,15 +4,17 @@
 //!   `refetch_pause_ms`: a flood of made-up key ids costs the frontend one request.
 //! - By and by the set is fetched anyway (`refresh_ms`), so that a key taken out of it ends.
 //! - While the frontend does not answer, the keys already known stay good.
+//! - At most one fetch is under way. Callers that need its result wait for it together, and only for a
+//!   moment: a frontend that hangs holds up nobody for longer.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use gateway_shared::config::JwtConfig;
 use jsonwebtoken::Algorithm;
-use tokio::sync::Mutex;
-use tokio::time::{Instant, sleep};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::jwk::{Key, keys_of};
 
@@ -20,6 +22,8 @@ use super::jwk::{Key, keys_of};
 const LARGEST: u64 = 1 << 20;
 /// The pause between attempts for as long as no set was ever fetched.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// How long a caller waits for a fetch that is under way.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The keys of the frontend.
 #[derive(Debug)]
@@ -30,10 +34,18 @@ pub(super) struct Jwks {
     agent: ureq::Agent,
     /// `None` until a set was fetched.
     known: RwLock<Option<Vec<Arc<Key>>>>,
-    /// When fetching was last tried; held while it is.
-    tried: Mutex<Option<Instant>>,
+    fetching: Mutex<Fetching>,
     /// Whether the last try failed, which is told once for each outage.
     failing: AtomicBool,
+}
+
+/// How fetching stands.
+#[derive(Debug, Default)]
+struct Fetching {
+    /// When it was last tried.
+    tried: Option<Instant>,
+    /// Closed when the fetch that is under way ends.
+    running: Option<watch::Receiver<()>>,
 }
 
 /// What there is of a key.
@@ -43,7 +55,8 @@ pub(super) enum Lookup {
     Found(Arc<Key>),
     /// There is no such key, as far as can be told now.
     Unknown,
-    /// No set was ever fetched.
+    /// It can not be told at the moment: no set was ever fetched, or the fetch that would tell has
+    /// not ended yet.
     Unreachable,
 }
 
@@ -70,19 +83,23 @@ impl Jwks {
             refresh: Duration::from_millis(config.refresh_ms),
             agent: agent.into(),
             known: RwLock::default(),
-            tried: Mutex::default(),
+            fetching: Mutex::default(),
             failing: AtomicBool::new(false),
         }
     }
 
     /// The key of this id for this algorithm.
-    pub(super) async fn find(&self, id: Option<&str>, algorithm: Algorithm) -> Lookup {
+    pub(super) async fn find(self: &Arc<Self>, id: Option<&str>, algorithm: Algorithm) -> Lookup {
+        if let Lookup::Found(key) = self.look(id, algorithm) {
+            return Lookup::Found(key);
+        }
+        let Some(mut running) = self.fetch(self.pause) else {
+            return self.look(id, algorithm);
+        };
+        let ended = timeout(PATIENCE, running.changed()).await.is_ok();
         match self.look(id, algorithm) {
-            Lookup::Found(key) => Lookup::Found(key),
-            _ => {
-                self.fetch(self.pause).await;
-                self.look(id, algorithm)
-            }
+            Lookup::Unknown if !ended => Lookup::Unreachable,
+            found => found,
         }
     }
 
@@ -100,15 +117,31 @@ impl Jwks {
         found.map_or(Lookup::Unknown, |key| Lookup::Found(key.clone()))
     }
 
-    /// Fetches the set, unless that was tried less than `pause` ago. Who comes while it is being
-    /// fetched waits for the outcome.
-    async fn fetch(&self, pause: Duration) {
-        let mut tried = self.tried.lock().await;
-        let pause = if self.is_empty() { FIRST_PAUSE } else { pause };
-        if tried.is_some_and(|tried| tried.elapsed() < pause) {
-            return;
+    /// Begins to fetch the set, unless a fetch is under way or the last one began less than `pause`
+    /// ago. What is returned closes when the fetch that is under way ends.
+    fn fetch(self: &Arc<Self>, pause: Duration) -> Option<watch::Receiver<()>> {
+        let mut fetching = self.fetching.lock().unwrap_or_else(PoisonError::into_inner);
+        let running = fetching.running.take();
+        fetching.running = running.filter(|running| running.has_changed().is_ok());
+        if fetching.running.is_some() {
+            return fetching.running.clone();
         }
-        *tried = Some(Instant::now());
+        let pause = if self.is_empty() { FIRST_PAUSE } else { pause };
+        if fetching.tried.is_some_and(|tried| tried.elapsed() < pause) {
+            return None;
+        }
+        fetching.tried = Some(Instant::now());
+        let (running, ended) = watch::channel(());
+        fetching.running = Some(ended.clone());
+        let this = self.clone();
+        tokio::spawn(async move {
+            this.fetch_now().await;
+            drop(running);
+        });
+        Some(ended)
+    }
+
+    async fn fetch_now(&self) {
         let (agent, url) = (self.agent.clone(), self.url.clone());
         let fetched = tokio::task::spawn_blocking(move || get(&agent, &url)).await;
         let fetched = fetched.unwrap_or(Err(FetchError::GivenUp));
@@ -134,9 +167,12 @@ impl Jwks {
     }
 
     /// Fetches the set by and by, for as long as it is polled.
-    pub(super) async fn refresh(&self) {
+    pub(super) async fn refresh(self: &Arc<Self>) {
         loop {
-            self.fetch(Duration::ZERO).await;
+            if let Some(mut running) = self.fetch(Duration::ZERO) {
+                // It never changes: this waits for its end.
+                let _ = running.changed().await;
+            }
             let pause = if self.is_empty() {
                 FIRST_PAUSE
             } else {

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::super::docs::{TAG, example};
+use super::super::docs::{TAG, body_text, example};
+use super::super::input::MENTIONS;
 use super::super::result::SendResult;
-use super::super::text::TEXT;
 use crate::error::Code;
 use crate::openapi::{Object, Operation, flag, list, person, recipient, text};
 
@@ -103,9 +103,9 @@ pub(crate) fn vote() -> Operation {
         "Vote in a poll",
         "The complete set of options: it takes the place of an earlier vote.",
     )
-    .optional_body(
+    .body(
         "Vote",
-        anybodys().optional("options", options),
+        anybodys().required("options", options),
         [("One option", theirs(json!({"options": ["Noodles"]})))],
     )
     .error(
@@ -123,7 +123,12 @@ pub(crate) fn edit() -> Operation {
     )
     .body(
         "Edit",
-        located().required("text", text(TEXT, "The new text.")),
+        anybodys()
+            .required("text", body_text("The new text."))
+            .optional(
+                "mentions",
+                list(person(), 0..=MENTIONS, "Whom the new text mentions."),
+            ),
         [("New text", json!({"chat": chat, "text": "better"}))],
     )
     .error(

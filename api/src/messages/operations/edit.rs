@@ -8,6 +8,7 @@ use gateway_shared::clock::Millis;
 use gateway_shared::domain::Content;
 use serde_json::json;
 
+use super::super::input::mentions;
 use super::super::text;
 use super::request::{Asked, Plan};
 use super::target::message_not_found;
@@ -23,8 +24,14 @@ pub(crate) async fn edit(
     request: Request,
 ) -> Result<Response, ApiError> {
     let mut asked = Asked::read(&app, request).await?;
+    asked.read_sender();
     let text = text::read(&mut asked.fields, &mut asked.problems).unwrap_or_default();
-    let order = asked.finish("", &json!(text))?;
+    let mentions = mentions(&mut asked.fields, &mut asked.problems);
+    let said = match mentions.as_slice() {
+        [] => json!(text),
+        mentions => json!([text, mentions]),
+    };
+    let order = asked.finish("", &said)?;
     let now = app.now();
     order
         .carry_out(&app, false, |target, found, problems| {
@@ -46,7 +53,11 @@ pub(crate) async fn edit(
                 );
             }
             Ok(Some(Plan {
-                content: Content::Edit { target, text },
+                content: Content::Edit {
+                    target,
+                    text,
+                    mentions,
+                },
                 to: None,
                 expires_at: closes_at,
             }))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
-use gateway_shared::domain::{Content, Jid, KnownMessage, MessageContext, Poll};
+use gateway_shared::domain::{ContactCard, Content, Jid, KnownMessage, MessageContext, Poll};
 use gateway_shared::messages::{Found, Whole};
 use serde::Deserialize;
 use serde_json::json;
@@ -47,7 +47,9 @@ pub(crate) async fn forward(
 fn forwarded(found: &Found, problems: &mut Problems) -> Result<Option<Content>, ApiError> {
     let message = &found.message;
     let kind = message.kind.parse::<Type>().ok();
-    if kind.is_none() {
+    // Ours, and those of others.
+    let several_cards = matches!(message.kind.as_str(), "contacts" | "contact_list");
+    if kind.is_none() && !several_cards {
         problems.add(
             "mid",
             format!("is of type {}, which can not be forwarded", message.kind),
@@ -71,6 +73,7 @@ fn forwarded(found: &Found, problems: &mut Problems) -> Result<Option<Content>, 
 /// Our own content, to be sent once more: without what it quoted and whom it mentioned. Of a text
 /// that was edited it is the edit.
 fn anew(mut content: Content) -> Option<Content> {
+    // Whom the edit mentions stays behind, as what the original quoted does.
     if let Content::Edit { text, .. } = content {
         let context = again(0);
         return Some(Content::Text { text, context });
@@ -102,7 +105,14 @@ struct Payload {
     forwarded: u32,
     poll: Option<Poll>,
     location: Option<Place>,
-    contact: Option<Card>,
+    contact: Option<ContactCard>,
+    #[serde(rename = "contact_list")]
+    contact_list: Option<Cards>,
+}
+
+#[derive(Deserialize)]
+struct Cards {
+    contacts: Vec<ContactCard>,
 }
 
 #[derive(Deserialize)]
@@ -110,12 +120,7 @@ struct Place {
     latitude: f64,
     longitude: f64,
     name: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Card {
-    name: String,
-    vcard: String,
+    address: Option<String>,
 }
 
 fn emitted(payload: Payload) -> Option<Content> {
@@ -127,6 +132,12 @@ fn emitted(payload: Payload) -> Option<Content> {
             latitude: place.latitude,
             longitude: place.longitude,
             name: place.name,
+            address: place.address,
+            context,
+        }),
+        "contact_list" => payload.contact_list.map(|list| Content::Contacts {
+            name: payload.text.unwrap_or_default(),
+            cards: list.contacts,
             context,
         }),
         "contact" => payload.contact.map(|card| Content::Contact {

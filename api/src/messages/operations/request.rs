@@ -87,10 +87,7 @@ impl Asked {
         let mut problems = Problems::default();
         let key = idempotency_key(&parts.headers, &mut problems).map(str::to_owned);
         let wait = !Query::of(&parts.uri).flag(&mut problems, "async");
-        let limits = Limits {
-            bytes: app.config.api.body_limit_bytes,
-            may_be_empty: true,
-        };
+        let limits = Limits::of_small(app.config.api.body_limit_bytes);
         let read = read_json(&parts, body, limits, &mut problems).await?;
         let Some((map, _)) = read else {
             problems.settle()?;
@@ -140,12 +137,13 @@ impl Asked {
             self.author.as_json(),
             said
         ]);
+        let scope = self.caller.idempotency_scope();
         Ok(Order {
             from: self.caller.session(&self.session)?,
             request_id: self.request_id,
             key: self
                 .key
-                .map(|key| fingerprint::of_operation(&key, &request)),
+                .map(|key| fingerprint::of_operation(&key, &scope, &request)),
             mid: self.mid,
             mode: self.mode,
             chat: self.chat,

@@ -1,6 +1,6 @@
 //! Which message an operation is about.
 
-use gateway_shared::domain::Jid;
+use gateway_shared::domain::{Jid, PersonJid};
 use gateway_shared::messages::Found;
 use serde_json::{Value, json};
 
@@ -27,12 +27,8 @@ impl Author {
         if text.is_empty() {
             return Self::Own;
         }
-        match text.parse::<Jid>() {
-            Ok(jid) if jid.is_group() => {
-                problems.add("sender", "must be the JID of a person, not of a group");
-                Self::Anybody
-            }
-            Ok(jid) => Self::Person(jid),
+        match text.parse::<PersonJid>() {
+            Ok(person) => Self::Person(person.into_jid()),
             Err(error) => {
                 problems.add("sender", error.to_string());
                 Self::Anybody

@@ -1,5 +1,6 @@
 //! Voting in a poll.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
@@ -23,6 +24,7 @@ pub(crate) async fn vote(
 ) -> Result<Response, ApiError> {
     let mut asked = Asked::read(&app, request).await?;
     asked.read_sender();
+    asked.fields.require(&mut asked.problems, "options");
     let listed = asked
         .fields
         .list::<String>(&mut asked.problems, "options", MOST);
@@ -53,12 +55,14 @@ fn cast(
     problems: &mut Problems,
 ) -> Option<Content> {
     let mut sound = true;
+    let known: HashSet<&String> = key.options.iter().collect();
+    let mut seen = HashSet::new();
     for (index, option) in options.iter().enumerate() {
         let field = || format!("options[{index}]");
-        if !key.options.contains(option) {
+        if !known.contains(option) {
             problems.add(field(), "is none of the poll's options");
             sound = false;
-        } else if options[..index].contains(option) {
+        } else if !seen.insert(option) {
             problems.add(field(), "must not repeat an earlier option");
             sound = false;
         }

@@ -159,6 +159,7 @@ pub(crate) struct Frontend {
 struct Published {
     keys: Vec<Value>,
     down: bool,
+    hangs: bool,
     asked: u32,
 }
 
@@ -191,6 +192,11 @@ impl Frontend {
         self.state.lock().unwrap().down = down;
     }
 
+    /// It takes requests for its keys and answers none of them.
+    pub(crate) fn hang(&self) {
+        self.state.lock().unwrap().hangs = true;
+    }
+
     /// How often its keys were asked for.
     pub(crate) fn asked(&self) -> u32 {
         self.state.lock().unwrap().asked
@@ -208,10 +214,17 @@ impl Frontend {
 }
 
 async fn jwks(State(state): State<Arc<Mutex<Published>>>) -> Response {
-    let mut state = state.lock().unwrap();
-    state.asked += 1;
-    if state.down {
-        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    let answer = {
+        let mut state = state.lock().unwrap();
+        state.asked += 1;
+        match (state.hangs, state.down) {
+            (true, _) => None,
+            (false, true) => Some(StatusCode::SERVICE_UNAVAILABLE.into_response()),
+            (false, false) => Some(Json(json!({"keys": state.keys})).into_response()),
+        }
+    };
+    match answer {
+        Some(answer) => answer,
+        None => std::future::pending().await,
     }
-    Json(json!({"keys": state.keys})).into_response()
 }

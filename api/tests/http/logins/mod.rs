@@ -271,6 +271,51 @@ async fn a_frontend_that_is_down_does_not_lock_anybody_out() {
 }
 
 #[tokio::test]
+async fn a_frontend_that_hangs_holds_up_nobody() {
+    let signer = Signer::ed();
+    let frontend = Frontend::start(vec![signer.jwk("known")]).await;
+    let world = World::with(1, |config| {
+        frontend.trusted(config);
+        config.auth.jwt.refetch_pause_ms = 1_000;
+        config.auth.jwt.fetch_timeout_ms = 60_000;
+    })
+    .await;
+    let claims = claims(world.organization.as_str());
+    let known = signer.token("known", &claims);
+    assert_eq!(ask(&world, &known).await.status, 200);
+    frontend.hang();
+    let asked = frontend.asked();
+    eventually("the keys are asked for again", async || {
+        ask(&world, &signer.token("unknown", &claims)).await;
+        (frontend.asked() > asked).then_some(())
+    })
+    .await;
+    // Whoever forges key ids waits for the one fetch that is under way, together and for a moment.
+    let began = tokio::time::Instant::now();
+    let forged = (0..50).map(|index| {
+        let token = signer.token(&format!("made-up-{index}"), &claims);
+        let world = &world;
+        async move { ask(world, &token).await }
+    });
+    let (told, login) = tokio::join!(futures_util::future::join_all(forged), async {
+        let got = ask(&world, &known).await;
+        (got, began.elapsed())
+    });
+    assert!(
+        told.iter()
+            .all(|got| got.reason() == "login_keys_unreachable"),
+        "{told:?}"
+    );
+    assert!(
+        began.elapsed().as_secs() < 5,
+        "one after another: {:?}",
+        began.elapsed()
+    );
+    assert_eq!(login.0.status, 200, "a known key needs no fetch");
+    assert_eq!(frontend.asked(), asked + 1, "one fetch for all");
+}
+
+#[tokio::test]
 async fn without_any_key_it_can_not_be_told_whose_a_login_is() {
     let signer = Signer::ed();
     let frontend = Frontend::start(vec![signer.jwk("one")]).await;

@@ -18,9 +18,15 @@ async fn only_own_texts_can_be_edited() {
     let own = stage.sent_text(BOB).await;
     let body = json!({"chat": BOB, "text": "better"});
     let (_, send) = stage.done(Method::PATCH, &format!("/{own}"), &body).await;
-    let Ok(Content::Edit { target, text }) = &send.content else {
+    let Ok(Content::Edit {
+        target,
+        text,
+        mentions,
+    }) = &send.content
+    else {
         panic!("{:?}", send.content);
     };
+    assert!(mentions.is_empty());
     assert_eq!(
         (target.id.as_str(), text.as_str()),
         (own.as_str(), "better")

@@ -101,3 +101,41 @@ async fn what_can_not_be_forwarded_says_why() {
         (409, "content_not_kept")
     );
 }
+
+#[tokio::test]
+async fn what_was_received_is_forwarded_with_all_its_fields() {
+    let stage = Stage::set().await;
+    let forwarded = async |id: &str| {
+        let rest = format!("/{id}/forward");
+        let (_, send) = stage.done(Method::POST, &rest, &json!({"to": GROUP})).await;
+        send.content.unwrap()
+    };
+    let location = json!({"latitude": -6.2, "longitude": 106.816_666_000_000_01, "name": "Monas",
+        "address": "Jalan Merdeka 1", "live": false});
+    let payload = json!({"type": "location", "location": location});
+    stage.received("PLACE", BOB_LID, "location", payload).await;
+    let Content::Location {
+        longitude,
+        name,
+        address,
+        ..
+    } = forwarded("PLACE").await
+    else {
+        panic!("no place");
+    };
+    assert_eq!(longitude.to_bits(), 106.816_666_000_000_01_f64.to_bits());
+    assert_eq!(name.as_deref(), Some("Monas"));
+    assert_eq!(address.as_deref(), Some("Jalan Merdeka 1"));
+
+    let card =
+        |name: &str| json!({"name": name, "vcard": format!("BEGIN:VCARD\nFN:{name}\nEND:VCARD")});
+    let payload = json!({"type": "contact_list", "text": "2 contacts", "contact_list": {"contacts": [card("A"), card("B")]}});
+    stage
+        .received("CARDS", BOB_LID, "contact_list", payload)
+        .await;
+    let Content::Contacts { name, cards, .. } = forwarded("CARDS").await else {
+        panic!("no cards");
+    };
+    let names: Vec<_> = cards.iter().map(|card| card.name.as_str()).collect();
+    assert_eq!((name.as_str(), names), ("2 contacts", vec!["A", "B"]));
+}

@@ -17,6 +17,15 @@ pub use media::{FileFacts, FileKind, HexBytes, Media};
 pub use operation::{PollKey, Target};
 pub use poll::{Poll, PollSecret};
 
+/// A contact card of several.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContactCard {
+    /// How the card is labelled.
+    pub name: String,
+    /// The card: vCard 3.0 or later.
+    pub vcard: String,
+}
+
 /// The content of an accepted send or message operation. It has been validated; its wire name is
 /// its `type`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -52,6 +61,9 @@ pub enum Content {
         /// What the place is called.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         name: Option<String>,
+        /// Where it is, in words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        address: Option<String>,
         /// What it quotes and whom it mentions.
         #[serde(flatten)]
         context: MessageContext,
@@ -70,6 +82,16 @@ pub enum Content {
     Media {
         /// Which, and what is said of it.
         media: Box<Media>,
+        /// What it quotes and whom it mentions.
+        #[serde(flatten)]
+        context: MessageContext,
+    },
+    /// Several contact cards in one message.
+    Contacts {
+        /// How the message is labelled.
+        name: String,
+        /// The cards, two at least.
+        cards: Vec<ContactCard>,
         /// What it quotes and whom it mentions.
         #[serde(flatten)]
         context: MessageContext,
@@ -96,6 +118,9 @@ pub enum Content {
         target: Target,
         /// 1 to 65,536 characters.
         text: String,
+        /// Whom the new text mentions.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        mentions: Vec<Jid>,
     },
     /// A message is taken back for everyone.
     Revoke {
@@ -114,6 +139,7 @@ impl Content {
             Self::Location { .. } => "location",
             Self::Contact { .. } => "contact",
             Self::Media { media, .. } => media.kind.as_str(),
+            Self::Contacts { .. } => "contacts",
             Self::Reaction { .. } => "reaction",
             Self::Vote { .. } => "vote",
             Self::Edit { .. } => "edit",
@@ -129,10 +155,41 @@ impl Content {
             | Self::Poll { context, .. }
             | Self::Location { context, .. }
             | Self::Contact { context, .. }
-            | Self::Media { context, .. } => Some(context),
+            | Self::Media { context, .. }
+            | Self::Contacts { context, .. } => Some(context),
             Self::Reaction { .. } | Self::Vote { .. } | Self::Edit { .. } | Self::Revoke { .. } => {
                 None
             }
+        }
+    }
+
+    /// About how many bytes it takes, for those who divide work into steps.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        // Addresses of people mentioned have about 30 bytes.
+        let mentions = self.mentions().len() * 32;
+        mentions
+            + match self {
+                Self::Text { text, .. } | Self::Edit { text, .. } => text.len(),
+                Self::Poll { poll, .. } => {
+                    poll.name.len() + poll.options.iter().map(String::len).sum::<usize>()
+                }
+                Self::Contact { vcard, .. } => vcard.len(),
+                Self::Media { media, .. } => 512 + media.caption.as_ref().map_or(0, String::len),
+                Self::Contacts { cards, .. } => cards.iter().map(|card| card.vcard.len()).sum(),
+                Self::Location { .. }
+                | Self::Reaction { .. }
+                | Self::Vote { .. }
+                | Self::Revoke { .. } => 256,
+            }
+    }
+
+    /// Whom it mentions.
+    #[must_use]
+    pub fn mentions(&self) -> &[Jid] {
+        match self {
+            Self::Edit { mentions, .. } => mentions,
+            _ => self.context().map_or(&[], |context| &context.mentions),
         }
     }
 
@@ -143,7 +200,8 @@ impl Content {
             | Self::Poll { context, .. }
             | Self::Location { context, .. }
             | Self::Contact { context, .. }
-            | Self::Media { context, .. } => Some(context),
+            | Self::Media { context, .. }
+            | Self::Contacts { context, .. } => Some(context),
             Self::Reaction { .. } | Self::Vote { .. } | Self::Edit { .. } | Self::Revoke { .. } => {
                 None
             }
@@ -174,7 +232,7 @@ impl Content {
             Self::Text { text, .. } => (Some(text.as_str()), None),
             Self::Poll { poll, .. } => (Some(poll.name.as_str()), Some(poll)),
             Self::Location { name, .. } => (name.as_deref(), None),
-            Self::Contact { name, .. } => (Some(name.as_str()), None),
+            Self::Contact { name, .. } | Self::Contacts { name, .. } => (Some(name.as_str()), None),
             Self::Media { media, .. } => (media.caption.as_deref(), None),
             Self::Reaction { .. } | Self::Vote { .. } | Self::Edit { .. } | Self::Revoke { .. } => {
                 return None;
@@ -204,7 +262,7 @@ impl Content {
         let chats = vec![chat.to_string()];
         let authors = |target: &Target| target.sender.clone().into_iter().collect();
         match self {
-            Self::Edit { target, text } => {
+            Self::Edit { target, text, .. } => {
                 let authors = authors(target);
                 Some(Amendment::edit(&target.id, chats, authors, text))
             }
@@ -281,8 +339,17 @@ mod tests {
             sealed,
             Content::Location {
                 latitude: -6.2,
-                longitude: 106.8,
+                longitude: 106.816_666_000_000_01,
                 name: None,
+                address: Some("Jalan Merdeka 1".into()),
+                context: context.clone(),
+            },
+            Content::Contacts {
+                name: "Two".into(),
+                cards: vec![ContactCard {
+                    name: "Bob".into(),
+                    vcard: "BEGIN:VCARD".into(),
+                }],
                 context: context.clone(),
             },
             Content::Contact {
@@ -302,6 +369,7 @@ mod tests {
             Content::Edit {
                 target: target(),
                 text: "x".into(),
+                mentions: vec!["15550000003".parse().unwrap()],
             },
             Content::Revoke { target: target() },
         ] {

@@ -193,6 +193,12 @@ pub const PARTITION: &[KeyFamily] = &[
         "bytes of all files and of what is being written; for ever",
     ),
     family(
+        "answer",
+        ":a:*",
+        "hash",
+        "sha256 of an Idempotency-Key of a request that is no send -> fingerprint, token, status, body; 24 h",
+    ),
+    family(
         "events",
         ":ev",
         "stream",

@@ -1,7 +1,7 @@
 //! What a message quotes, whom it mentions, and whether it was forwarded.
 
 use buffa::MessageField;
-use gateway_shared::domain::{KnownMessage, MessageContext};
+use gateway_shared::domain::{Jid, KnownMessage, MessageContext};
 use waproto::whatsapp as wa;
 use waproto::whatsapp::message::{
     AudioMessage, ContactMessage, DocumentMessage, ImageMessage, LocationMessage,
@@ -45,6 +45,17 @@ pub(super) fn of(context: &MessageContext, frame: Frame<'_>) -> MessageField<wa:
         }
     }
     MessageField::some(info)
+}
+
+/// The context of an edit, which says whom the new text mentions and nothing else.
+pub(super) fn of_mentions(mentions: &[Jid]) -> MessageField<wa::ContextInfo> {
+    if mentions.is_empty() {
+        return MessageField::none();
+    }
+    MessageField::some(wa::ContextInfo {
+        mentioned_jid: mentions.iter().map(Jid::to_string).collect(),
+        ..Default::default()
+    })
 }
 
 fn quote(info: &mut wa::ContextInfo, quoted: &KnownMessage, frame: Frame<'_>) {

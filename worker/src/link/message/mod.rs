@@ -19,7 +19,8 @@ use gateway_shared::media::Uploaded;
 use waproto::whatsapp as wa;
 use waproto::whatsapp::message::protocol_message::Type as ProtocolType;
 use waproto::whatsapp::message::{
-    ContactMessage, ExtendedTextMessage, LocationMessage, ProtocolMessage, ReactionMessage,
+    ContactMessage, ContactsArrayMessage, ExtendedTextMessage, LocationMessage, ProtocolMessage,
+    ReactionMessage,
 };
 
 pub use own::Own;
@@ -57,12 +58,34 @@ pub fn build(content: &Content, frame: Frame<'_>) -> Result<wa::Message, Unbuild
             latitude,
             longitude,
             name,
+            address,
             context,
         } => wa::Message {
             location_message: MessageField::some(LocationMessage {
                 degrees_latitude: Some(*latitude),
                 degrees_longitude: Some(*longitude),
                 name: name.clone(),
+                address: address.clone(),
+                context_info: context::of(context, frame),
+                ..Default::default()
+            }),
+            ..Default::default()
+        },
+        Content::Contacts {
+            name,
+            cards,
+            context,
+        } => wa::Message {
+            contacts_array_message: MessageField::some(ContactsArrayMessage {
+                display_name: Some(name.clone()),
+                contacts: cards
+                    .iter()
+                    .map(|card| ContactMessage {
+                        display_name: Some(card.name.clone()),
+                        vcard: Some(card.vcard.clone()),
+                        ..Default::default()
+                    })
+                    .collect(),
                 context_info: context::of(context, frame),
                 ..Default::default()
             }),
@@ -101,10 +124,14 @@ pub fn build(content: &Content, frame: Frame<'_>) -> Result<wa::Message, Unbuild
             key,
             options,
         } => poll::vote(target, key, options, frame)?,
-        Content::Edit { target, text } => protocol(ProtocolMessage {
+        Content::Edit {
+            target,
+            text,
+            mentions,
+        } => protocol(ProtocolMessage {
             key: MessageField::some(target::key_with_author(target, frame)),
             r#type: Some(ProtocolType::MessageEdit),
-            edited_message: MessageField::some(self::text(text, MessageField::none())),
+            edited_message: MessageField::some(self::text(text, context::of_mentions(mentions))),
             timestamp_ms: Some(frame.at),
             ..Default::default()
         }),

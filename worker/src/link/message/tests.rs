@@ -156,10 +156,12 @@ fn a_place_and_a_card_are_themselves() {
         latitude: -6.2,
         longitude: 106.8,
         name: Some("Jakarta".into()),
+        address: Some("Jalan Merdeka 1".into()),
         context: MessageContext::default(),
     };
     let message = built(&place, BOB, false);
     let place = message.location_message.as_option().unwrap();
+    assert_eq!(place.address.as_deref(), Some("Jalan Merdeka 1"));
     assert_eq!(place.degrees_latitude, Some(-6.2));
     assert_eq!(place.degrees_longitude, Some(106.8));
     assert_eq!(place.name.as_deref(), Some("Jakarta"));
@@ -213,6 +215,7 @@ fn an_edit_and_a_revoke_are_protocol_messages() {
     let edit = Content::Edit {
         target: target(None),
         text: "new".into(),
+        mentions: Vec::new(),
     };
     let message = built(&edit, GROUP, true);
     let protocol = message.protocol_message.as_option().unwrap();
@@ -222,6 +225,19 @@ fn an_edit_and_a_revoke_are_protocol_messages() {
     assert_eq!(edited.conversation.as_deref(), Some("new"));
     let key = protocol.key.as_option().unwrap();
     assert_eq!(key.participant.as_deref(), Some("100@lid"));
+
+    let edit = Content::Edit {
+        target: target(None),
+        text: "@300 new".into(),
+        mentions: vec!["300@lid".parse().unwrap()],
+    };
+    let message = built(&edit, GROUP, true);
+    let protocol = message.protocol_message.as_option().unwrap();
+    let edited = protocol.edited_message.as_option().unwrap();
+    let text = edited.extended_text_message.as_option().unwrap();
+    assert_eq!(text.text.as_deref(), Some("@300 new"));
+    let info = text.context_info.as_option().unwrap();
+    assert_eq!(info.mentioned_jid, ["300@lid"]);
 
     let revoke = Content::Revoke {
         target: target(Some("300@lid")),
