@@ -4,7 +4,7 @@
 //! that the group uses. A caller may name a person by either.
 
 use gateway_shared::domain::{Content, Jid as Person, MessageContext};
-use wacore_binary::{Jid, JidExt};
+use wacore_binary::Jid;
 use whatsapp_rust::Client;
 
 /// A content whose mentions, and the `@…` of its text that belong to them, are by LID or by number, as

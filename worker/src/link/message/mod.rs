@@ -87,7 +87,6 @@ pub fn build(content: &Content, frame: Frame<'_>) -> Result<wa::Message, Unbuild
                     })
                     .collect(),
                 context_info: context::of(context, frame),
-                ..Default::default()
             }),
             ..Default::default()
         },
