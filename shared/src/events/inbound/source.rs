@@ -41,7 +41,7 @@ impl Platform {
         let hex = id.bytes().all(|byte| byte.is_ascii_hexdigit());
         match (id.len(), id.get(..2)) {
             _ if id.starts_with("wamid.") => Self::BusinessApi,
-            (20, Some("3A")) if hex => Self::Ios,
+            (20 | 22, Some("3A")) if hex => Self::Ios,
             (22, Some("3E")) if hex => Self::Web,
             (_, Some("3F")) if hex => Self::Desktop,
             (18, _) if hex => Self::Desktop,

@@ -197,7 +197,7 @@ fn choices() -> Vec<Case> {
         ("template_reply", "template"),
         ("flow_reply", "interactive"),
     ] {
-        cases.push((json!({"type": kind, "id": "2", "title": "Two", "replyTo": "$buttons"}),
+        cases.push((json!({"type": kind, "choice": "2", "title": "Two", "replyTo": "$buttons"}),
             "message", "reply",
             json!({"/reply/to": to, "/reply/id": "2", "/reply/title": "Two", "/quoted/id": "$buttons",
                 "/quoted/type": "buttons", "/quoted/buttons/0/text": "One"})));
@@ -208,14 +208,14 @@ fn choices() -> Vec<Case> {
 fn business() -> Vec<Case> {
     let mut cases: Vec<Case> = vec![
         (
-            json!({"type": "product", "id": "7275", "title": "Tea", "business": "919984351847@s.whatsapp.net",
+            json!({"type": "product", "product": "7275", "title": "Tea", "business": "919984351847@s.whatsapp.net",
                 "price": 359_000, "currency": "AUD"}),
             "message",
             "product",
             json!({"/product/productId": "7275", "/product/priceAmount1000": 359_000}),
         ),
         (
-            json!({"type": "order", "id": "96427", "title": "J", "seller": "61371989950@s.whatsapp.net",
+            json!({"type": "order", "order": "96427", "title": "J", "seller": "61371989950@s.whatsapp.net",
                 "token": "AR4", "items": 3, "total": 359_000, "currency": "AUD"}),
             "message",
             "order",
@@ -340,7 +340,7 @@ fn social() -> Vec<Case> {
             json!({"/event_response/response": "maybe", "/targetMessageId": "$event"}),
         ),
         (
-            json!({"type": "event_invite", "id": "E", "title": "Party", "caption": "come"}),
+            json!({"type": "event_invite", "event": "E", "title": "Party", "caption": "come"}),
             "message",
             "event_invite",
             json!({"/event_invite/title": "Party"}),

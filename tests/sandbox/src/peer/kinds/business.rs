@@ -31,6 +31,7 @@ pub(super) const KINDS: &[&str] = &[
 )]
 enum Wanted {
     Product {
+        #[serde(rename = "product")]
         id: String,
         title: Option<String>,
         business: Option<String>,
@@ -39,6 +40,7 @@ enum Wanted {
         text: Option<String>,
     },
     Order {
+        #[serde(rename = "order")]
         id: String,
         title: Option<String>,
         seller: Option<String>,

@@ -46,6 +46,15 @@ struct Choice {
     description: Option<String>,
 }
 
+/// A button or a row that somebody chose.
+#[derive(Debug, Deserialize)]
+struct Chosen {
+    #[serde(rename = "choice")]
+    id: String,
+    title: String,
+    description: Option<String>,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Wanted {
@@ -54,10 +63,10 @@ enum Wanted {
     Template(Offer),
     Hsm(Offer),
     Interactive(Offer),
-    ButtonsReply(Choice),
-    ListReply(Choice),
-    TemplateReply(Choice),
-    FlowReply(Choice),
+    ButtonsReply(Chosen),
+    ListReply(Chosen),
+    TemplateReply(Chosen),
+    FlowReply(Chosen),
 }
 
 #[derive(Debug, Default, Deserialize)]

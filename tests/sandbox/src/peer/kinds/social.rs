@@ -124,6 +124,7 @@ enum Wanted {
         response: String,
     },
     EventInvite {
+        #[serde(rename = "event")]
         id: String,
         title: String,
         caption: Option<String>,
@@ -407,10 +408,16 @@ impl Sealing {
         let secret = [&raw.message_context_info, &base.message_context_info]
             .into_iter()
             .find_map(|info| info.as_option()?.message_secret.clone());
+        let author = writer.name_of_author(&shown)?;
+        // As in the groups where these are used: the key names the author.
+        let key = MessageKey {
+            participant: Some(author.clone()),
+            ..writer.key(&shown)?
+        };
         Ok(Self {
-            key: writer.key(&shown)?,
+            key,
             secret: secret.ok_or("the message came without a secret")?,
-            author: writer.name_of_author(&shown)?,
+            author,
             me: writer.own_name(),
         })
     }
