@@ -15,6 +15,9 @@ use crate::devices::Device;
 use crate::error::PairingError;
 use crate::login::Refusal;
 use crate::peer::Phone;
+use crate::presence::Presence;
+use crate::privacy::Privacy;
+use crate::profile::Profile;
 
 /// All accounts, found by phone number and by LID.
 #[derive(Debug, Default)]
@@ -38,6 +41,12 @@ pub(crate) struct Account {
     pub(crate) phone: Phone,
     /// What its devices share.
     pub(crate) app_state: AppState,
+    /// Whether it is online.
+    pub(crate) presence: Presence,
+    /// What it shows of itself.
+    pub(crate) profile: Profile,
+    /// Whom it lets in.
+    pub(crate) privacy: Privacy,
     roster: RwLock<Roster>,
     /// The accounts that asked for this one's device list, and so must be told
     /// when it changes.
@@ -185,6 +194,9 @@ impl Account {
             name: RwLock::new(name.into()),
             phone,
             app_state: AppState::default(),
+            presence: Presence::default(),
+            profile: Profile::default(),
+            privacy: Privacy::default(),
             roster: RwLock::new(Roster {
                 companions: BTreeMap::new(),
                 next: 1,

@@ -3,18 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use wacore_binary::builder::NodeBuilder;
 use wacore_binary::node::ValueRef;
 use wacore_binary::{Jid, NodeRef, Server};
 
 use crate::accounts::DeviceAddress;
 use crate::channels;
+use crate::chat_state;
 use crate::devices::Device;
 use crate::iq;
 use crate::link::Link;
 use crate::login::{self, Purpose, Refusal};
 use crate::mailbox::Class;
 use crate::pairing::{Candidate, code};
+use crate::presence;
+use crate::privacy;
 use crate::receipts;
 use crate::relay::{self, Held};
 use crate::submission::Submission;
@@ -127,7 +129,7 @@ impl Client {
                 self.world.desk.forget(candidate);
                 candidate.left();
             }
-            Stage::Online(session) => session.device.mailbox.detach(self.link.id()),
+            Stage::Online(session) => session.left(),
         }
     }
 
@@ -177,16 +179,11 @@ impl Session {
             "ib" => {
                 if node.get_optional_child("offline_batch").is_some() {
                     self.device.mailbox.flush(&self.link);
+                    self.device.chat_states.flush(&self.link);
                 }
             }
-            "presence" => {
-                if let Some(name) = node.get_attr("name").map(ValueRef::as_str)
-                    && !name.is_empty()
-                {
-                    self.address.account.rename(&name);
-                }
-            }
-            "chatstate" => self.relay_chat_state(node),
+            "presence" => self.presence(node),
+            "chatstate" => chat_state::relay(self, node),
             tag => tracing::debug!(tag, "a stanza was ignored"),
         }
         None
@@ -206,30 +203,45 @@ impl Session {
         }
     }
 
-    /// Typing and recording: shown to whoever is connected, and noted by the phone.
-    fn relay_chat_state(&self, node: &NodeRef<'_>) {
-        let Some(to) = node.get_attr("to").and_then(ValueRef::to_jid) else {
-            return;
-        };
-        let Some(account) = self.world.accounts.resolve(&to) else {
-            return;
-        };
-        let state = node.children().unwrap_or_default();
-        if let Some(state) = state.first() {
-            let from = self.address.account.phone_number();
-            account.phone.sees_typing(from, state.tag.as_ref());
+    /// `available`, `unavailable`, or a wish to be told of somebody else's.
+    fn presence(&self, node: &NodeRef<'_>) {
+        let attr = |key| node.get_attr(key).map(ValueRef::as_str);
+        if let Some(name) = attr("name").filter(|name| !name.is_empty()) {
+            self.address.account.rename(&name);
         }
-        let state = state.iter().map(NodeRef::to_owned);
-        let state = NodeBuilder::new("chatstate")
-            .attr("from", self.address.account.jid(to.server))
-            .children(state)
-            .build();
-        for link in account
-            .companions()
-            .iter()
-            .filter_map(|device| device.mailbox.link())
-        {
-            link.send(&state);
+        let kind = attr("type").unwrap_or_else(|| "available".into());
+        match &*kind {
+            "available" => presence::set(&self.world, &self.address, true),
+            "unavailable" => presence::set(&self.world, &self.address, false),
+            "subscribe" | "unsubscribe" => {
+                let Some(to) = node.get_attr("to").and_then(ValueRef::to_jid) else {
+                    return;
+                };
+                let Some(account) = self.world.accounts.resolve(&to) else {
+                    return;
+                };
+                let token = node.get_optional_child("tctoken");
+                let token = token.and_then(NodeRef::content_bytes);
+                if *kind == *"unsubscribe" {
+                    presence::unsubscribe(&account, &self.address);
+                } else if privacy::admits(&account, &self.address.account, token) {
+                    presence::subscribe(&account, &self.address, to.server);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The connection has ended. The device is online no longer, unless another
+    /// connection has taken the place of this one.
+    fn left(&self) {
+        let mailbox = &self.device.mailbox;
+        let current = mailbox
+            .link()
+            .is_some_and(|link| link.id() == self.link.id());
+        mailbox.detach(self.link.id());
+        if current {
+            presence::set(&self.world, &self.address, false);
         }
     }
 }

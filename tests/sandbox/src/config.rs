@@ -11,6 +11,10 @@ pub struct Config {
     pub admin: SocketAddr,
     /// Where the CDN listens, with TLS and without. Clients are told this address.
     pub media: SocketAddr,
+    /// Whether the port for clients answers requests to `/admin/…` as well, for
+    /// programs that know one address only. Whoever reaches that port can then
+    /// do everything.
+    pub admin_on_ws: bool,
     /// Whether linked companions are told that their chats are LID-addressed,
     /// as WhatsApp does with migrated accounts. `POST /admin/scan-qr?lid=` and
     /// `POST /admin/link-code` can say otherwise for one companion.
@@ -30,6 +34,7 @@ impl Default for Config {
             ws: loopback,
             admin: loopback,
             media: loopback,
+            admin_on_ws: false,
             lid_addressing: false,
             dedupe: false,
             ledger_limit: 1_000_000,

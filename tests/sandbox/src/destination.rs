@@ -6,7 +6,7 @@ use std::sync::Arc;
 use wacore_binary::{Jid, Server};
 
 use crate::accounts::{Account, DeviceAddress};
-use crate::groups::Group;
+use crate::groups::{Group, Role};
 use crate::submission::Submission;
 use crate::world::World;
 
@@ -68,9 +68,17 @@ impl Destination {
         }
     }
 
-    /// Whether somebody may write there.
-    pub(crate) fn admits(&self, sender: &Account) -> bool {
-        self.group().is_none_or(|group| group.admits(sender))
+    /// Whether its sender may not say this here: one who is not in the group,
+    /// or may not write in it, and one who would revoke somebody else's message
+    /// without being an admin. A message that its own author revokes says so,
+    /// and only its author's clients can make others believe it.
+    pub(crate) fn forbids(&self, submission: &Submission) -> bool {
+        let sender = &submission.from.account;
+        let Some(group) = self.group() else {
+            return submission.revokes_as_admin();
+        };
+        let admin = group.role(sender) > Some(Role::Member);
+        !group.admits(sender) || (submission.revokes_as_admin() && !admin)
     }
 
     /// Whether a copy of a message from `sender` may go to `device`.

@@ -7,6 +7,7 @@ use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Node, Server};
 
 use crate::accounts::{Account, DeviceAddress};
+use crate::chat_state;
 use crate::clock;
 use crate::mailbox::{Class, Mailbox};
 use crate::prekeys::PreKeys;
@@ -27,6 +28,8 @@ pub(crate) struct Device {
     pub(crate) prekeys: PreKeys,
     /// What waits for it.
     pub(crate) mailbox: Mailbox,
+    /// Who typed to it lately while it was not connected.
+    pub(crate) chat_states: chat_state::Kept,
     app_state_key_sent: AtomicBool,
 }
 
@@ -45,6 +48,7 @@ impl Device {
             identity_proof,
             prekeys,
             mailbox: Mailbox::default(),
+            chat_states: chat_state::Kept::default(),
             app_state_key_sent: AtomicBool::new(false),
         }
     }

@@ -44,6 +44,7 @@ impl Purpose {
                 value: fixed(data.e_skey_val.as_deref())?,
                 signature: fixed(data.e_skey_sig.as_deref())?,
             },
+            push_name: payload.push_name.filter(|name| !name.is_empty()),
         }))
     }
 }

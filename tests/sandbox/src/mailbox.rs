@@ -191,8 +191,9 @@ impl Mailbox {
         }
     }
 
-    /// The device is ready: announces the queue, or opens at once when it is empty.
-    pub(crate) fn announce(&self, link: &Link) {
+    /// The device is ready: announces the queue, or opens at once when it is
+    /// empty. Returns whether it has opened.
+    pub(crate) fn announce(&self, link: &Link) -> bool {
         let mut state = self.lock();
         let mut counts = [0_usize; 4];
         for pending in state.pending.values() {
@@ -209,7 +210,7 @@ impl Mailbox {
                 .build(),
         ));
         let Some(line) = state.line.as_mut().filter(|line| line.is(link)) else {
-            return;
+            return false;
         };
         if total > 0 {
             line.flow = Flow::Previewed;
@@ -217,6 +218,7 @@ impl Mailbox {
             line.flow = Flow::Open;
             link.send(&offline_end(0));
         }
+        total == 0
     }
 
     /// The device asks for its queue: sends all of it and opens.

@@ -23,6 +23,9 @@ struct Arguments {
     /// Where the CDN listens, with TLS and without
     #[arg(long, default_value = "127.0.0.1:0", env = "WA_SANDBOX_MEDIA")]
     media: SocketAddr,
+    /// Answer requests to /admin/… on the port for clients as well
+    #[arg(long)]
+    admin_on_ws: bool,
     /// Tell linked companions that their chats are LID-addressed
     #[arg(long)]
     lid_addressing: bool,
@@ -46,6 +49,7 @@ async fn main() -> anyhow::Result<()> {
         ws: arguments.ws,
         admin: arguments.admin,
         media: arguments.media,
+        admin_on_ws: arguments.admin_on_ws,
         lid_addressing: arguments.lid_addressing,
         dedupe: arguments.dedupe,
         ..Config::default()

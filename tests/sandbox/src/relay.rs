@@ -12,6 +12,7 @@ use crate::destination::Destination;
 use crate::fanout::{Delivery, fan_out, participant_hash};
 use crate::faults::Action;
 use crate::ledger::{Accepted, Kind};
+use crate::privacy;
 use crate::submission::Submission;
 use crate::world::World;
 
@@ -69,8 +70,8 @@ fn accept(session: &Session, submission: Submission, delivery: Delivery, acknowl
         nack(session, &submission, UNKNOWN_RECIPIENT);
         return;
     };
-    if !destination.admits(&submission.from.account) {
-        nack(session, &submission, NOT_ALLOWED);
+    if let Some(code) = refusal(&destination, &submission) {
+        nack(session, &submission, code);
         return;
     }
     let now = clock::now_secs();
@@ -90,11 +91,24 @@ fn accept(session: &Session, submission: Submission, delivery: Delivery, acknowl
     }
 }
 
+/// The code with which a message is refused, if it is.
+fn refusal(destination: &Destination, submission: &Submission) -> Option<u16> {
+    if destination.forbids(submission) {
+        return Some(NOT_ALLOWED);
+    }
+    let Destination::User { account } = destination else {
+        return None;
+    };
+    let token = privacy::token(&submission.extras);
+    (!privacy::admits(account, &submission.from.account, token)).then_some(privacy::UNTRUSTED)
+}
+
 /// Takes a message from a phone of this process. Returns false when there is no
 /// such recipient, or the sender may not write to the group.
 pub(crate) fn accept_from_phone(world: &Arc<World>, submission: Submission) -> bool {
     let destination = Destination::resolve(world, &submission);
-    let destination = destination.filter(|to| to.admits(&submission.from.account));
+    // The people of this process show no token to those who keep strangers out.
+    let destination = destination.filter(|to| !to.forbids(&submission));
     let Some(destination) = destination else {
         return false;
     };

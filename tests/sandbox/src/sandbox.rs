@@ -35,12 +35,18 @@ impl Sandbox {
         let (ws_listener, ws) = listen(config.ws).await?;
         let (admin_listener, admin) = listen(config.admin).await?;
         let (media_listener, media) = listen(config.media).await?;
+        let forward_admin = config.admin_on_ws.then_some(admin);
         let world = Arc::new(World::new(config)?);
         world.cdn.listens_at(media);
         let root_key = world.chain().root_key();
         let stop = CancellationToken::new();
         let tasks = vec![
-            tokio::spawn(socket::serve(ws_listener, Arc::clone(&world), stop.clone())),
+            tokio::spawn(socket::serve(
+                ws_listener,
+                Arc::clone(&world),
+                forward_admin,
+                stop.clone(),
+            )),
             tokio::spawn(media::serve(
                 media_listener,
                 Arc::clone(&world),

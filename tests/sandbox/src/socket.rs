@@ -1,5 +1,6 @@
 //! The WebSocket side: accepting connections, and one task for each.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use wacore::noise::NoiseCipher;
 use wacore_binary::marshal::unmarshal_ref;
 use wacore_binary::util::unpack_bytes;
 
+use crate::admin::forward;
 use crate::client::{Client, Progress};
 use crate::error::{HandshakeError, SocketError};
 use crate::link::{Link, Outgoing};
@@ -34,7 +36,13 @@ const BATCH_BYTES: usize = 64 * 1024;
 const READ_BUFFER: usize = 4 * 1024;
 
 /// Accepts clients until told to stop; then closes every connection.
-pub(crate) async fn serve(listener: TcpListener, world: Arc<World>, stop: CancellationToken) {
+/// Requests to `/admin/…` go on to `admin`, if there is one.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    world: Arc<World>,
+    admin: Option<SocketAddr>,
+    stop: CancellationToken,
+) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -44,7 +52,11 @@ pub(crate) async fn serve(listener: TcpListener, world: Arc<World>, stop: Cancel
                 Ok((stream, _)) => {
                     let (world, stop) = (Arc::clone(&world), stop.clone());
                     connections.spawn(async move {
-                        if let Err(error) = attend(stream, world, stop).await {
+                        if let Some(admin) = admin
+                            && forward::asks_admin(&stream).await
+                        {
+                            forward::forward(stream, admin, stop).await;
+                        } else if let Err(error) = attend(stream, world, stop).await {
                             tracing::debug!(%error, "a connection ended");
                         }
                     });

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use wacore::types::message::EditAttribute;
 use wacore_binary::node::{NodeValue, ValueRef};
 use wacore_binary::{Jid, Node, NodeRef, Server};
 
@@ -106,6 +107,12 @@ impl Submission {
             .iter()
             .find(|(name, _)| name == key)
             .map(|(_, value)| value.as_str())
+    }
+
+    /// Whether it revokes a message that somebody else wrote.
+    pub(crate) fn revokes_as_admin(&self) -> bool {
+        let edit = self.attribute("edit");
+        edit.as_deref() == Some(EditAttribute::AdminRevoke.to_string_val())
     }
 
     /// What the ledger calls it.

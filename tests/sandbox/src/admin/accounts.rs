@@ -127,6 +127,24 @@ pub(super) async fn group_adds(
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct Restrict {
+    restricted: bool,
+}
+
+/// Lets nobody write to an account, or see its picture and presence, who does
+/// not show a token of it: strangers are refused with 463.
+pub(super) async fn restrict(
+    State(world): Shared,
+    Path(phone): Path<String>,
+    Body(restrict): Body<Restrict>,
+) -> Answer {
+    let account = account(&world, &phone)?;
+    account.privacy.restrict(restrict.restricted);
+    Ok(Json(json!({ "restricted": restrict.restricted })))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct StreamError {
     /// 503 going down, 429 too fast, 515 restart, 401 logged out, …
     code: u16,

@@ -16,6 +16,7 @@ mod accounts;
 mod body;
 mod error;
 mod faults;
+pub(crate) mod forward;
 mod groups;
 mod ledger;
 mod media;
@@ -60,9 +61,11 @@ fn router(world: Arc<World>) -> Router {
             post(media::fault).delete(media::clear_faults),
         )
         .route("/admin/peers/{phone}/read", post(peers::read))
+        .route("/admin/peers/{phone}/presence", post(peers::presence))
         .route("/admin/peers/{phone}/sleep", post(peers::sleep))
         .route("/admin/peers/{phone}/wake", post(peers::wake))
         .route("/admin/scan-qr", post(pairing::scan_qr))
+        .route("/admin/mock-phone/scan-qr", post(pairing::mock_phone))
         .route("/admin/link-code", post(pairing::link_code))
         .route("/admin/accounts", get(accounts::list))
         .route("/admin/accounts/{phone}/logout", post(accounts::logout))
@@ -72,6 +75,7 @@ fn router(world: Arc<World>) -> Router {
         )
         .route("/admin/accounts/{phone}/freeze", post(accounts::freeze))
         .route("/admin/accounts/{phone}/refuse", post(accounts::refuse))
+        .route("/admin/accounts/{phone}/restrict", post(accounts::restrict))
         .route(
             "/admin/accounts/{phone}/group-adds",
             post(accounts::group_adds),

@@ -10,8 +10,9 @@ use wacore_binary::Server;
 use super::body::{Body, Query};
 use super::error::AdminError;
 use super::{Answer, Shared};
+use crate::pairing::code;
+use crate::pairing::qr::{self, Scanner};
 use crate::pairing::success::Linked;
-use crate::pairing::{code, qr};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -20,6 +21,9 @@ pub(super) struct Scan {
     phone: Option<String>,
     /// Whether the account's chats are LID-addressed.
     lid: Option<bool>,
+    /// Switch the phone off at once.
+    #[serde(default)]
+    asleep: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -27,24 +31,58 @@ struct ScannedCode {
     code: String,
 }
 
-/// A phone scans the QR code in the body: the text itself, or `{"code": …}`.
+/// A phone scans the QR code in the body.
 pub(super) async fn scan_qr(State(world): Shared, Query(scan): Query<Scan>, body: Bytes) -> Answer {
-    let text = std::str::from_utf8(&body)
-        .map_err(|_| AdminError::BadRequest("the body is not UTF-8".to_owned()))?;
-    let code = if text.trim_start().starts_with('{') {
-        let scanned: ScannedCode = serde_json::from_str(text)
-            .map_err(|error| AdminError::BadRequest(format!("the body has no code: {error}")))?;
-        scanned.code
-    } else {
-        text.to_owned()
-    };
+    let code = code_in(&body)?;
     let phone = scan
         .phone
         .as_deref()
         .map(|phone| phone.trim_start_matches(['+', ' ']));
-    let lid = scan.lid.unwrap_or(world.config.lid_addressing);
-    let linked = qr::scan(&world, &code, phone, lid).await?;
+    let scan = qr::Scan {
+        scanner: phone.map_or(Scanner::New, Scanner::Phone),
+        lid_addressing: scan.lid.unwrap_or(world.config.lid_addressing),
+        asleep: scan.asleep,
+    };
+    let linked = qr::scan(&world, &code, scan).await?;
     Ok(Json(linked_device(&linked)))
+}
+
+/// As the end-to-end suite of whatsapp-rust has its clients linked: one account
+/// for all that give the same push name, LID-addressed, whose phone is off. A
+/// push name that begins with `restricted:`, or lists `restricted` after
+/// `scenario:`, makes an account that keeps strangers out.
+pub(super) async fn mock_phone(State(world): Shared, body: Bytes) -> Answer {
+    let code = code_in(&body)?;
+    let scan = qr::Scan {
+        scanner: Scanner::PushName,
+        lid_addressing: true,
+        asleep: true,
+    };
+    let linked = qr::scan(&world, &code, scan).await?;
+    let account = &linked.device.account;
+    account.privacy.restrict(is_restricted(&account.name()));
+    Ok(Json(linked_device(&linked)))
+}
+
+fn is_restricted(push_name: &str) -> bool {
+    match push_name.split(':').collect::<Vec<_>>()[..] {
+        ["restricted", ..] => true,
+        ["scenario", flags, ..] => flags.split(',').any(|flag| flag == "restricted"),
+        _ => false,
+    }
+}
+
+/// The QR code in a body: the text itself, or `{"code": …}`.
+fn code_in(body: &Bytes) -> Result<String, AdminError> {
+    let text = std::str::from_utf8(body)
+        .map_err(|_| AdminError::BadRequest("the body is not UTF-8".to_owned()))?;
+    if text.trim_start().starts_with('{') {
+        let scanned: ScannedCode = serde_json::from_str(text)
+            .map_err(|error| AdminError::BadRequest(format!("the body has no code: {error}")))?;
+        Ok(scanned.code)
+    } else {
+        Ok(text.to_owned())
+    }
 }
 
 #[derive(Debug, Deserialize)]

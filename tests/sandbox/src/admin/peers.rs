@@ -10,8 +10,9 @@ use super::body::{Body, Query};
 use super::error::{AdminError, account};
 use super::groups::group;
 use super::{Answer, Shared};
-use crate::accounts::Account;
+use crate::accounts::{Account, DeviceAddress};
 use crate::peer::{self, Chat};
+use crate::presence;
 use crate::world::World;
 
 /// How many messages are listed unless more are asked for.
@@ -162,6 +163,26 @@ pub(super) async fn read(
         return Err(AdminError::NotFound(message));
     }
     Ok(Json(json!({ "id": reading.id })))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Online {
+    available: bool,
+}
+
+/// A person comes online, or goes.
+pub(super) async fn presence(
+    State(world): Shared,
+    Path(phone): Path<String>,
+    Body(online): Body<Online>,
+) -> Answer {
+    let account = account(&world, &phone)?;
+    let device = DeviceAddress { account, device: 0 };
+    presence::set(&world, &device, online.available);
+    Ok(Json(
+        json!({ "phone": phone, "available": online.available }),
+    ))
 }
 
 /// A person's phone is switched off: nothing is decrypted or confirmed.

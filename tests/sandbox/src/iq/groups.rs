@@ -264,7 +264,8 @@ fn result(jid: &Jid, error: Option<u16>) -> Node {
     let node = NodeBuilder::new("participant").attr("jid", jid);
     match error {
         Some(code) => node.attr("error", code),
-        None => node,
+        // Some clients read the one, some the other.
+        None => node.attr("code", 200).attr("type", 200),
     }
     .build()
 }

@@ -14,6 +14,8 @@ mod groups;
 mod media;
 mod mex;
 mod newsletter;
+mod privacy;
+mod profile;
 mod settings;
 mod usync;
 
@@ -85,10 +87,14 @@ pub(crate) fn handle(session: &Session, query: &NodeRef<'_>) {
         ("md", "set") => companion::set(session, query),
         ("abt", "get") => settings::experiments(),
         ("blocklist", "get") => settings::blocklist(),
-        ("privacy", "get") => settings::privacy(),
-        ("privacy" | "status" | "blocklist" | "urn:xmpp:whatsapp:dirty", "set")
-        | ("w:p" | "urn:xmpp:ping", _) => Answer::EMPTY,
-        ("w:profile:picture", "get") => Answer::NOT_FOUND,
+        ("privacy", "get") => privacy::get(),
+        ("privacy", "set") => privacy::set(session, query),
+        ("status", "set") => profile::set_about(session, query),
+        ("w:profile:picture", "get") => profile::picture(session, query),
+        ("w:profile:picture", "set") => profile::set_picture(session, query),
+        ("blocklist" | "urn:xmpp:whatsapp:dirty", "set") | ("w:p" | "urn:xmpp:ping", _) => {
+            Answer::EMPTY
+        }
         _ => {
             let child = query.children().and_then(|children| children.first());
             let child = child.map(|child| child.tag.to_string()).unwrap_or_default();

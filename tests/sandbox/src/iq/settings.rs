@@ -1,4 +1,4 @@
-//! Small answers: presence of the client, experiments, privacy, blocked people.
+//! Small answers: that the client is there, experiments, blocked people.
 
 use wacore_binary::NodeRef;
 use wacore_binary::builder::NodeBuilder;
@@ -6,6 +6,8 @@ use wacore_binary::builder::NodeBuilder;
 use super::Answer;
 use crate::client::Session;
 
+/// `privacy_token_sending_on_all_1_on_1_messages`.
+const SHOW_TOKENS: u32 = 10_518;
 /// How long a client may keep its experiments, in seconds.
 const REFRESH_SECS: u32 = 86_400;
 
@@ -15,13 +17,15 @@ pub(super) fn passive(session: &Session, query: &NodeRef<'_>) -> Answer {
     if let Some(node) = Answer::EMPTY.node(query) {
         session.link.send(&node);
     }
-    if query.get_optional_child("active").is_some() {
-        session.device.mailbox.announce(&session.link);
+    if query.get_optional_child("active").is_some()
+        && session.device.mailbox.announce(&session.link)
+    {
+        session.device.chat_states.flush(&session.link);
     }
     Answer::Sent
 }
 
-/// No experiments.
+/// One experiment: messages show the token that their recipient gave.
 pub(super) fn experiments() -> Answer {
     Answer::Result(vec![
         NodeBuilder::new("props")
@@ -30,6 +34,10 @@ pub(super) fn experiments() -> Answer {
             .attr("hash", "sandbox")
             .attr("refresh", REFRESH_SECS)
             .attr("delta_update", false)
+            .children([NodeBuilder::new("prop")
+                .attr("config_code", SHOW_TOKENS)
+                .attr("config_value", 1)
+                .build()])
             .build(),
     ])
 }
@@ -37,26 +45,4 @@ pub(super) fn experiments() -> Answer {
 /// Nobody is blocked.
 pub(super) fn blocklist() -> Answer {
     Answer::Result(vec![NodeBuilder::new("list").attr("dhash", "0").build()])
-}
-
-/// Everything is open to everyone.
-pub(super) fn privacy() -> Answer {
-    let categories = [
-        "last",
-        "online",
-        "profile",
-        "status",
-        "readreceipts",
-        "groupadd",
-        "calladd",
-    ];
-    let categories = categories.map(|name| {
-        NodeBuilder::new("category")
-            .attr("name", name)
-            .attr("value", "all")
-            .build()
-    });
-    Answer::Result(vec![
-        NodeBuilder::new("privacy").children(categories).build(),
-    ])
 }

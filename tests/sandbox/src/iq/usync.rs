@@ -74,7 +74,14 @@ fn describe(session: &Session, questions: &[&str], user: &NodeRef<'_>) -> Option
             Some(NodeBuilder::new("lid").attr("val", lid).build())
         }
         "devices" => Some(devices(session, account.as_ref())),
-        "status" => Some(NodeBuilder::new("status").build()),
+        "status" => {
+            let about = account.as_ref().map(|account| account.profile.about());
+            let status = NodeBuilder::new("status");
+            Some(match about.filter(|about| !about.is_empty()) {
+                Some(about) => status.string_content(&*about).build(),
+                None => status.build(),
+            })
+        }
         other => Some(NodeBuilder::new_dynamic(other.to_owned()).build()),
     });
     let mut node = NodeBuilder::new("user")

@@ -33,6 +33,8 @@ pub(crate) struct PairingDesk {
 struct Waiting {
     by_reference: HashMap<String, Arc<Candidate>>,
     by_phone: HashMap<String, Arc<Candidate>>,
+    /// The phone numbers of those who were linked by their push names.
+    by_push_name: HashMap<String, Arc<str>>,
 }
 
 /// What a client says of itself when it registers.
@@ -41,6 +43,8 @@ pub(crate) struct Registration {
     pub(crate) registration_id: u32,
     pub(crate) identity: [u8; 32],
     pub(crate) signed: SignedPreKey,
+    /// What its person is called, if the client says so.
+    pub(crate) push_name: Option<String>,
 }
 
 /// A connected client that is not linked yet.
@@ -95,6 +99,14 @@ impl PairingDesk {
     /// The client that shows a link code for this phone number.
     pub(crate) fn by_phone(&self, phone_number: &str) -> Option<Arc<Candidate>> {
         self.lock().by_phone.get(phone_number).cloned()
+    }
+
+    /// The phone number that everybody with this push name is linked to; the
+    /// first of them decides which, with `choose`.
+    fn by_push_name(&self, push_name: &str, choose: impl FnOnce() -> String) -> Arc<str> {
+        let mut waiting = self.lock();
+        let known = waiting.by_push_name.entry(push_name.to_owned());
+        Arc::clone(known.or_insert_with(|| choose().into()))
     }
 
     fn expect_code(&self, phone_number: &str, candidate: &Arc<Candidate>) {

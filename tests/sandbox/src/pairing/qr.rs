@@ -7,6 +7,7 @@ use base64::prelude::BASE64_STANDARD;
 
 use super::success::{self, Linked};
 use crate::error::PairingError;
+use crate::peer;
 use crate::world::World;
 
 /// What a QR code says: `reference,noise key,identity key,secret,platform`,
@@ -44,13 +45,33 @@ impl<'a> QrCode<'a> {
     }
 }
 
-/// A phone scans `code`. The account is made if it is unknown; without a phone
-/// number it gets a free one.
+/// Whose phone scans a code.
+#[derive(Debug)]
+pub(crate) enum Scanner<'a> {
+    /// The phone with this number. The account is made if it is unknown.
+    Phone(&'a str),
+    /// A new one, with a free number.
+    New,
+    /// One phone for all clients that give the same push name; a new one for
+    /// those that give none.
+    PushName,
+}
+
+/// How a phone links the client that shows a code.
+#[derive(Debug)]
+pub(crate) struct Scan<'a> {
+    pub(crate) scanner: Scanner<'a>,
+    /// Whether the account's chats are LID-addressed.
+    pub(crate) lid_addressing: bool,
+    /// The phone is switched off as soon as it has scanned.
+    pub(crate) asleep: bool,
+}
+
+/// A phone scans `code`.
 pub(crate) async fn scan(
     world: &Arc<World>,
     code: &str,
-    phone_number: Option<&str>,
-    lid_addressing: bool,
+    scan: Scan<'_>,
 ) -> Result<Linked, PairingError> {
     let code = QrCode::parse(code)?;
     let candidate = world
@@ -62,11 +83,18 @@ pub(crate) async fn scan(
             "the keys are not those of the client that shows this code".to_owned(),
         ));
     }
-    let phone_number = match phone_number {
-        Some(number) => number.to_owned(),
-        None => world.accounts.free_number(),
+    let push_name = candidate.registration.push_name.as_deref();
+    let free_number = || world.accounts.free_number();
+    let (phone_number, name): (Arc<str>, _) = match (scan.scanner, push_name) {
+        (Scanner::Phone(number), _) => (number.into(), None),
+        (Scanner::PushName, Some(name)) => (world.desk.by_push_name(name, free_number), Some(name)),
+        (Scanner::New | Scanner::PushName, _) => (free_number().into(), None),
     };
-    let account = world.accounts.open(&phone_number, None)?;
+    let account = world.accounts.open(&phone_number, name)?;
+    if scan.asleep {
+        peer::set_asleep(world, &account, true);
+    }
+    let lid_addressing = scan.lid_addressing;
     success::complete(world, &candidate, &account, &code.secret, lid_addressing).await
 }
 

@@ -14,6 +14,7 @@ use super::messages::{Direction, Shown, Status};
 use super::vote::{Poll, VoteError};
 use crate::accounts::{Account, DeviceAddress};
 use crate::clock;
+use crate::groups::Role;
 use crate::world::World;
 
 /// Where a message belongs, and whose it is.
@@ -46,6 +47,9 @@ pub(super) fn show(world: &World, owner: &Account, message: &Message, place: Pla
         effect,
     } = content;
     let from: Arc<str> = place.from.account.jid(Server::Pn).to_string().into();
+    let group = place.chat.parse::<Jid>().ok();
+    let group = group.and_then(|jid| world.groups.get(&jid));
+    let admin = group.is_some_and(|group| group.role(&place.from.account) > Some(Role::Member));
     let mut shown = owner.phone.shown();
     let new = shown.show(Shown {
         seq: 0,
@@ -67,7 +71,7 @@ pub(super) fn show(world: &World, owner: &Account, message: &Message, place: Pla
         author: place.author,
     });
     if new && let Some(effect) = effect {
-        shown.apply(&place.chat, &from, effect);
+        shown.apply(&place.chat, &from, admin, effect);
     }
 }
 

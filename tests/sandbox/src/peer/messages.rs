@@ -201,8 +201,8 @@ impl Messages {
     }
 
     /// Does to a message of the chat what `from` wants, unless it is theirs
-    /// alone who wrote it.
-    pub(super) fn apply(&mut self, chat: &str, from: &Arc<str>, effect: Effect) {
+    /// alone who wrote it. An admin of the group may revoke anybody's.
+    pub(super) fn apply(&mut self, chat: &str, from: &Arc<str>, admin: bool, effect: Effect) {
         let Some(shown) = self.find_in(chat, &effect.target) else {
             return;
         };
@@ -224,9 +224,8 @@ impl Messages {
                 }
             }
             Change::Edit(edited) if own => effects.edited = Some(edited),
-            // In a group its admins may, too; only their clients say so.
-            Change::Revoke => effects.revoked_by = Some(Arc::clone(from)),
-            Change::Edit(_) => {}
+            Change::Revoke if own || admin => effects.revoked_by = Some(Arc::clone(from)),
+            Change::Edit(_) | Change::Revoke => {}
         }
     }
 
@@ -284,7 +283,12 @@ mod tests {
         messages.show(shown("A", "1", "first"));
         let mut apply = |from: &str, change: Change| {
             let target = "A".to_owned();
-            messages.apply("1", &from.into(), Effect { target, change });
+            messages.apply(
+                "1",
+                &from.into(),
+                from == "admin",
+                Effect { target, change },
+            );
             serde_json::to_value(&messages.list(0, 1, |_| true)[0]).unwrap()
         };
         apply("2", Change::Reaction("👍".to_owned()));
@@ -303,7 +307,9 @@ mod tests {
             serde_json::json!([{ "from": "2", "options": ["b"] }])
         );
         assert_eq!(apply("1", Change::Edit("mine".into()))["edited"], "mine");
+        assert!(apply("2", Change::Revoke).get("revokedBy").is_none());
         assert_eq!(apply("1", Change::Revoke)["revokedBy"], "1");
+        assert_eq!(apply("admin", Change::Revoke)["revokedBy"], "admin");
     }
 
     #[test]

@@ -51,8 +51,13 @@ impl World {
 
     /// A client that was never linked.
     pub(crate) async fn unlinked(&self) -> Companion {
-        self.start_client(Arc::new(InMemoryBackend::new()), None)
+        self.start_client(Arc::new(InMemoryBackend::new()), None, None)
             .await
+    }
+
+    /// A client whose person is called `push_name`.
+    pub(crate) async fn named(&self, store: Arc<InMemoryBackend>, push_name: &str) -> Companion {
+        self.start_client(store, None, Some(push_name)).await
     }
 
     /// A client that asks for a link code for `phone`.
@@ -61,19 +66,20 @@ impl World {
             phone_number: phone.to_owned(),
             ..Default::default()
         };
-        self.start_client(Arc::new(InMemoryBackend::new()), Some(options))
+        self.start_client(Arc::new(InMemoryBackend::new()), Some(options), None)
             .await
     }
 
     /// A client on the store of another one: the same companion, started again.
     pub(crate) async fn restarted(&self, store: &Arc<InMemoryBackend>) -> Companion {
-        self.start_client(Arc::clone(store), None).await
+        self.start_client(Arc::clone(store), None, None).await
     }
 
     async fn start_client(
         &self,
         store: Arc<InMemoryBackend>,
         pair_code: Option<PairCodeOptions>,
+        push_name: Option<&str>,
     ) -> Companion {
         let events = Arc::new(Events::default());
         let transport = TokioWebSocketTransportFactory::new().with_url(self.sandbox.ws_url());
@@ -85,6 +91,10 @@ impl World {
             .with_event_handler(Collector(Arc::clone(&events)));
         let builder = match pair_code {
             Some(options) => builder.with_pair_code(options),
+            None => builder,
+        };
+        let builder = match push_name {
+            Some(name) => builder.with_push_name(name.to_owned()),
             None => builder,
         };
         let handle = builder.build().await.unwrap().spawn();

@@ -246,3 +246,73 @@ async fn mistakes_with_groups_are_told() {
         1
     );
 }
+
+#[tokio::test]
+async fn nobody_revokes_what_somebody_else_wrote_without_being_an_admin() {
+    let world = World::start().await;
+    world.admin.peer(PERSON).await;
+    world.admin.peer(FRIEND).await;
+    let alice = world.linked(OWN).await;
+    let group = world.group(PERSON, &[OWN, FRIEND], "lid").await;
+    emitted(&alice, "create").await;
+    let words = world.say_in(&group, FRIEND, "strong words").await;
+    alice.text("strong words").await;
+    let author = world.admin.get("/admin/peers").await["data"]
+        .as_array()
+        .and_then(|people| people.iter().find(|one| one["phone"] == FRIEND))
+        .map(|friend| friend["lid"].as_str().unwrap().to_owned())
+        .unwrap();
+    let revoke = async |chat: &str, id: &str| {
+        let key = wa::MessageKey {
+            remote_jid: Some(chat.to_owned()),
+            from_me: Some(false),
+            id: Some(words.clone()),
+            participant: Some(author.clone()),
+        };
+        let revoke = wa::message::ProtocolMessage {
+            key: MessageField::some(key),
+            r#type: Some(wa::message::protocol_message::Type::Revoke),
+            ..Default::default()
+        };
+        let message = wa::Message {
+            protocol_message: MessageField::some(revoke),
+            ..Default::default()
+        };
+        let options = SendOptions::default().with_message_id(id);
+        alice
+            .client
+            .send_message_with_options(jid(chat), message, options)
+            .await
+            .unwrap();
+        alice.answer(id).await.error
+    };
+    assert_eq!(revoke(&group, "REVOKE1").await.as_deref(), Some("403"));
+    assert_eq!(revoke(PERSON, "REVOKE2").await.as_deref(), Some("403"));
+
+    let promote = json!({ "action": "promote", "members": [OWN] });
+    let path = format!("/admin/groups/{group}/members");
+    world.admin.post(&path, promote).await;
+    emitted(&alice, "promote").await;
+    assert_eq!(revoke(&group, "REVOKE3").await, None);
+    world.admin.wait_messages(PERSON, 2).await;
+    let shown = world.admin.messages(PERSON).await;
+    assert_eq!(shown[0]["id"], words);
+    assert_eq!(shown[0]["revokedBy"], format!("{OWN}@s.whatsapp.net"));
+}
+
+#[tokio::test]
+async fn each_success_of_a_change_of_members_says_so() {
+    let world = World::start().await;
+    world.admin.peer(PERSON).await;
+    world.admin.peer(FRIEND).await;
+    let alice = world.linked(OWN).await;
+    let group = world.group(OWN, &[PERSON], "lid").await;
+    emitted(&alice, "create").await;
+    let groups = alice.client.groups();
+    let members = [jid(FRIEND), jid(PERSON)];
+    let added = groups.add_participants(&jid(&group), &members).await;
+    let added = added.unwrap();
+    let outcome = |at: usize| (added[at].status.as_deref(), added[at].error.as_deref());
+    assert_eq!(outcome(0), (Some("200"), None));
+    assert_eq!(outcome(1), (None, Some("409")));
+}
