@@ -8,6 +8,7 @@ pub mod config;
 pub mod domain;
 pub mod egress;
 pub mod events;
+pub mod identity;
 pub mod installation;
 pub mod lane;
 pub mod media;

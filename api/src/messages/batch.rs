@@ -314,7 +314,9 @@ fn result(
     outcome: EnqueueOutcome,
 ) -> Result<SendResult, ApiError> {
     match outcome {
-        EnqueueOutcome::New { status, at } => Ok(SendResult::of_new(acceptance, status, at)),
+        EnqueueOutcome::New { status, at, names } => {
+            Ok(SendResult::of_new(acceptance, status, at, names))
+        }
         EnqueueOutcome::Replayed(replay) => {
             let error = replay.error.clone();
             SendResult::of_replay(replay).or_failure(error)

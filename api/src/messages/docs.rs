@@ -45,7 +45,9 @@ fn message(kind: &'static str, fields: Object) -> Object {
         "minLength": MESSAGE_ID.start(),
         "maxLength": MESSAGE_ID.end(),
         "pattern": "^[!-~]+$",
-        "description": "The WhatsApp id of the message that is quoted.",
+        "description": "The WhatsApp id of the message that is quoted: 404 for one that this chat's people \
+                        were not shown (of another chat, taken back, cancelled or refused). One older than \
+                        what the session remembers is named without its author and words.",
     });
     fields
         .required("type", json!({"const": kind}))
@@ -139,6 +141,8 @@ pub(super) fn example(mode: &str, status: &str) -> Value {
         "mode": mode,
         "outboxId": "out_01KAHX3N5RDGT0M7Y8Z9ABCDEF",
         "waMessageId": "3EB0C431C26A1916E07A55",
+        "pn": "6281234567890@s.whatsapp.net",
+        "lid": "100000012345678@lid",
         "status": status,
         "timestamp": 1_763_700_000_123_i64,
         "replayed": false,

@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use gateway_shared::clock::Millis;
 use gateway_shared::domain::{OutboxId, SendFailure, SendStatus};
+use gateway_shared::identity::Names;
 use gateway_shared::lane::{EnqueueRequest, Mode, Replay, SessionRef};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -22,6 +23,9 @@ pub(crate) struct SendResult {
     pub(crate) outbox_id: OutboxId,
     /// The WhatsApp message id, pinned at acceptance.
     pub(crate) wa_message_id: String,
+    /// Both names of the person written to, as far as the session knows them; neither for a group.
+    #[serde(flatten)]
+    pub(crate) names: Names,
     /// How far it is.
     pub(crate) status: SendStatus,
     /// Since when.
@@ -49,11 +53,17 @@ pub(super) fn answer(
 
 impl SendResult {
     /// Of a send that was accepted just now.
-    pub(super) fn of_new(acceptance: &EnqueueRequest, status: SendStatus, at: Millis) -> Self {
+    pub(super) fn of_new(
+        acceptance: &EnqueueRequest,
+        status: SendStatus,
+        at: Millis,
+        names: Names,
+    ) -> Self {
         Self {
             mode: acceptance.mode,
             outbox_id: acceptance.id.clone(),
             wa_message_id: acceptance.wa_message_id.clone(),
+            names,
             status,
             timestamp: at,
             replayed: false,
@@ -66,6 +76,7 @@ impl SendResult {
             mode: replay.mode,
             outbox_id: replay.id,
             wa_message_id: replay.wa_message_id,
+            names: replay.names,
             status: replay.status,
             timestamp: replay.at,
             replayed: true,
@@ -101,7 +112,11 @@ impl SendResult {
 
     fn failed(self, error: Option<SendFailure>) -> ApiError {
         let failure = error.unwrap_or_else(|| SendFailure::new("unknown", "the send failed"));
-        let answer = ApiError::new(Code::SendFailed, failure.message)
+        let code = match failure.code.as_str() {
+            "not_group_admin" => Code::Forbidden,
+            _ => Code::SendFailed,
+        };
+        let answer = ApiError::new(code, failure.message)
             .with("reason", failure.code)
             .with("outboxId", self.outbox_id.as_str())
             .with("waMessageId", self.wa_message_id)

@@ -163,7 +163,9 @@ pub(super) async fn submit(app: &App, submission: Submission) -> Result<SendResu
     let acceptance = submission.into_enqueue_request(app, now, waiter, depth);
     let (from, request_id) = (&acceptance.from, acceptance.request_id.as_str());
     let result = match app.lanes.accept(now, &acceptance).await? {
-        EnqueueOutcome::New { status, at } => SendResult::of_new(&acceptance, status, at),
+        EnqueueOutcome::New { status, at, names } => {
+            SendResult::of_new(&acceptance, status, at, names)
+        }
         EnqueueOutcome::Replayed(replay) => {
             return wait_for_replay(app, from, request_id, replay, ticket, began).await;
         }
@@ -312,6 +314,9 @@ pub(super) fn refusal(now: Millis, refused: EnqueueOutcome) -> ApiError {
         .with("outboxId", id.as_str()),
         EnqueueOutcome::SessionNotFound => session_not_found(),
         EnqueueOutcome::LoggedOut { status } => logged_out(&status),
+        EnqueueOutcome::QuoteNotSeen { reason } => ApiError::not_found("message")
+            .with("field", "replyTo")
+            .with("reason", reason),
         EnqueueOutcome::TargetNotSent => message_not_found(),
         EnqueueOutcome::NotSentYet { send_at } => ApiError::conflict(
             "not_sent_yet",

@@ -14,7 +14,10 @@ fn meaning(code: Code) -> &'static str {
     match code {
         Code::ValidationError => "The request is not valid; every problem is listed.",
         Code::Unauthorized => "No token, or one that is unknown, expired or revoked.",
-        Code::Forbidden => "The caller lacks `details.requiredCapability`.",
+        Code::Forbidden => {
+            "The caller lacks `details.requiredCapability`, or the account the rank in the group \
+             (`details.reason`)."
+        }
         Code::NotFound => "There is no such thing in the caller's organization.",
         Code::MethodNotAllowed => "The path exists, the method does not.",
         Code::Conflict => "The request contradicts the present state; `details.reason` says how.",
@@ -64,8 +67,13 @@ fn details(code: Code) -> Value {
         }),
         Code::Forbidden => json!({
             "type": "object",
-            "required": ["requiredCapability"],
-            "properties": {"requiredCapability": {"type": "string"}, "reason": reason},
+            "properties": {
+                "requiredCapability": {"type": "string"},
+                "reason": reason,
+                "outboxId": {"type": "string"},
+                "waMessageId": {"type": "string"},
+                "replayed": {"type": "boolean"},
+            },
         }),
         Code::Conflict
         | Code::Gone

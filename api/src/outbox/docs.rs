@@ -17,6 +17,8 @@ pub(crate) fn example() -> Value {
         "session": "sess_01KAHX3N5RDGT0M7Y8Z9ABCDEF",
         "waMessageId": "3EB0C431C26A1916E07A55",
         "chatJid": "6281234567890@s.whatsapp.net",
+        "pn": "6281234567890@s.whatsapp.net",
+        "lid": "100000012345678@lid",
         "type": "text",
         "mode": "async",
         "status": "queued",

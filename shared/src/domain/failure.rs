@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub struct SendFailure {
     /// A stable code: `refused`, `expired`, `attempts_exhausted`, `worker_crashed`,
     /// `session_logged_out`, `session_deleted`, `account_changed`, `target_not_sent`,
-    /// `invalid_message`; and `outcome_unknown` in place of one of these where an attempt was made
+    /// `invalid_message`, `not_group_admin`; and `outcome_unknown` in place of one of these where an attempt was made
     /// that nobody answered, so that it may have arrived: a later receipt corrects it.
     pub code: String,
     /// For people.

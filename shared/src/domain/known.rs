@@ -39,6 +39,9 @@ pub struct KnownMessage {
     /// Whether the excerpt is not the whole of it.
     #[serde(rename = "z", default, skip_serializing_if = "std::ops::Not::not")]
     pub cut: bool,
+    /// Whether it was taken back: nothing else is kept of it then.
+    #[serde(rename = "v", default, skip_serializing_if = "std::ops::Not::not")]
+    pub revoked: bool,
     /// What it takes to vote, if it is a poll.
     #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
     pub poll: Option<PollKey>,
@@ -73,6 +76,7 @@ impl KnownMessage {
             time,
             excerpt: excerpt.to_owned(),
             cut: excerpt.len() < text.len(),
+            revoked: false,
             poll: None,
             secret: None,
             download: None,

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::{Lanes, Mode, Retention, SessionRef, Window};
 use crate::clock::Millis;
 use crate::domain::{Content, InstanceId, Jid, OutboxId, SendFailure, SendStatus};
+use crate::identity::Names;
 use crate::redis::{RedisFailure, unexpected};
 use crate::send::SendRecord;
 
@@ -59,6 +60,8 @@ pub enum EnqueueOutcome {
         status: SendStatus,
         /// When.
         at: Millis,
+        /// Who it is for.
+        names: Names,
     },
     /// The key was used before with the same request; this is that send.
     Replayed(Replay),
@@ -73,6 +76,11 @@ pub enum EnqueueOutcome {
     LoggedOut {
         /// Where the session stands.
         status: String,
+    },
+    /// What it quotes is nothing that the people of this chat were shown.
+    QuoteNotSeen {
+        /// `another_chat`, `not_sent_by_this_account`, `revoked` or `not_sent`.
+        reason: String,
     },
     /// What the operation is about has failed or was cancelled.
     TargetNotSent,
@@ -129,6 +137,8 @@ pub struct Replay {
     pub mode: Mode,
     /// Why it failed, if it did.
     pub error: Option<SendFailure>,
+    /// Who it is for.
+    pub names: Names,
 }
 
 impl Lanes {
@@ -232,10 +242,16 @@ pub(super) fn arguments(
 pub(super) fn parse(reply: &[Value]) -> Option<EnqueueOutcome> {
     let text =
         |index: usize| -> Option<String> { redis::from_redis_value_ref(reply.get(index)?).ok() };
+    let name = |index: usize| text(index).filter(|name| !name.is_empty());
+    let names = |first: usize| Names {
+        pn: name(first),
+        lid: name(first + 1),
+    };
     Some(match text(0)?.as_str() {
         "accepted" => EnqueueOutcome::New {
             status: text(3)?.parse().ok()?,
             at: text(4)?.parse().ok()?,
+            names: names(5),
         },
         "replayed" => EnqueueOutcome::Replayed(Replay {
             id: text(1)?.parse().ok()?,
@@ -248,12 +264,14 @@ pub(super) fn parse(reply: &[Value]) -> Option<EnqueueOutcome> {
                 Mode::Async
             },
             error: serde_json::from_str(&text(6)?).ok(),
+            names: names(7),
         }),
         "key_reused" => EnqueueOutcome::KeyReused {
             id: text(1)?.parse().ok()?,
         },
         "session_not_found" => EnqueueOutcome::SessionNotFound,
         "logged_out" => EnqueueOutcome::LoggedOut { status: text(1)? },
+        "quote_not_seen" => EnqueueOutcome::QuoteNotSeen { reason: text(1)? },
         "target_not_sent" => EnqueueOutcome::TargetNotSent,
         "not_sent_yet" => EnqueueOutcome::NotSentYet {
             send_at: text(2)?.parse().ok()?,

@@ -34,7 +34,10 @@ pub struct Receipt<'a> {
     pub status: ReceiptStatus,
     /// When.
     pub at: Millis,
-    /// Who tells.
+    /// The chat that it came from. A receipt from another chat than the message went to settles
+    /// nothing.
+    pub chat: &'a str,
+    /// Who tells: in a direct chat the other side, in a group the member.
     pub sender: &'a str,
     /// The message.
     pub wa_message_id: &'a str,
@@ -87,7 +90,7 @@ impl Lanes {
         owner: (&SessionRef, Epoch),
         status: ReceiptStatus,
         at: Millis,
-        sender: &str,
+        (chat, sender): (&str, &str),
         wa_message_ids: &[String],
     ) -> Result<u64, LaneError> {
         let receipts: Vec<Receipt<'_>> = wa_message_ids
@@ -95,6 +98,7 @@ impl Lanes {
             .map(|wa_message_id| Receipt {
                 status,
                 at,
+                chat,
                 sender,
                 wa_message_id,
             })
@@ -120,6 +124,7 @@ impl Lanes {
         for receipt in receipts {
             call.arg(receipt.status.as_str())
                 .arg(receipt.at)
+                .arg(receipt.chat)
                 .arg(receipt.sender)
                 .arg(receipt.wa_message_id);
         }

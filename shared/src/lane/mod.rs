@@ -27,6 +27,7 @@ mod claim;
 mod dead;
 mod gauge;
 mod hold;
+mod identity;
 mod lifecycle;
 mod outbox;
 mod replay;
@@ -34,6 +35,7 @@ mod turn;
 mod waiting;
 
 use crate::domain::{OrganizationId, SessionId};
+use crate::identity::NAMES;
 use crate::messages::INDEX;
 use crate::redis::{LuaScript, RedisFailure, Store, script};
 
@@ -128,6 +130,7 @@ struct Scripts {
     sweep: LuaScript,
     sweep_events: LuaScript,
     abandon: LuaScript,
+    learn: LuaScript,
 }
 
 /// What tells one request from another, so that a client library may repeat it.
@@ -143,6 +146,7 @@ impl Lanes {
         let make = |parts: &[&str]| {
             let shared = [
                 settings.as_str(),
+                NAMES,
                 include_str!("lua/lane.lua"),
                 include_str!("lua/entry.lua"),
                 include_str!("lua/place.lua"),
@@ -175,6 +179,7 @@ impl Lanes {
             sweep: make(&[trim, include_str!("lua/sweep.lua")]),
             sweep_events: LuaScript::partition(&[&settings, include_str!("lua/sweep_events.lua")]),
             abandon: make(&[include_str!("lua/abandon.lua")]),
+            learn: make(&[include_str!("lua/learn.lua")]),
         };
         Self {
             store,

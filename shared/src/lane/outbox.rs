@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::{Lanes, Mode, SessionRef, WaitingFor};
 use crate::clock::Millis;
 use crate::domain::{OutboxId, SendFailure, SendStatus, SessionId};
+use crate::identity::Names;
 use crate::redis::RedisFailure;
 use crate::redis::keys::{PARTITION, key};
 use crate::send::SendRecord;
@@ -29,8 +30,11 @@ pub struct OutboxEntry {
     pub session: SessionId,
     /// The pinned WhatsApp message id.
     pub wa_message_id: String,
-    /// The chat.
+    /// The chat, as it was named when the send was accepted.
     pub chat_jid: String,
+    /// Both names of the person written to, as far as they are known.
+    #[serde(flatten)]
+    pub names: Names,
     /// The kind of content.
     #[serde(rename = "type")]
     pub kind: String,
@@ -79,7 +83,7 @@ pub struct StatusChange {
 pub struct OutboxFilter {
     /// Only this status.
     pub status: Option<SendStatus>,
-    /// Only this chat.
+    /// Only this chat, by either of its names.
     pub chat: Option<String>,
     /// The cursor of the page before; empty = the first page.
     pub cursor: String,
@@ -104,7 +108,24 @@ impl Lanes {
             &[id.as_str()],
         );
         let fields: HashMap<String, String> = self.store.connection.clone().hgetall(key).await?;
-        Ok(entry(id, &fields).filter(|entry| entry.session == from.session))
+        let found = entry(id, &fields).filter(|entry| entry.session == from.session);
+        let mut found: Vec<OutboxEntry> = found.into_iter().collect();
+        self.name(from, &mut found).await?;
+        Ok(found.pop())
+    }
+
+    /// Adds to each entry who it is for.
+    async fn name(
+        &self,
+        from: &SessionRef,
+        entries: &mut [OutboxEntry],
+    ) -> Result<(), RedisFailure> {
+        let chats: Vec<&str> = entries.iter().map(|entry| &*entry.chat_jid).collect();
+        let names = self.names(from, &chats).await?;
+        for (entry, names) in entries.iter_mut().zip(names) {
+            entry.names = names;
+        }
+        Ok(())
     }
 
     /// The newest entries first, those of one moment by their numbers, with the cursor of the next
@@ -128,6 +149,7 @@ impl Lanes {
         let most = if narrow { LOOKED_AT } else { filter.limit };
         let mut connection = self.store.connection.clone();
         let last = parse_cursor(&filter.cursor);
+        let chats = self.chat_names(from, filter.chat.as_deref()).await?;
         let page = page_after(
             &mut connection,
             &index,
@@ -144,12 +166,13 @@ impl Lanes {
             reads.hmget(key(PARTITION, &root, "outbox", &[id]), &SHOWN[..]);
         }
         let records: Vec<Vec<Option<String>>> = reads.query_async(&mut connection).await?;
-        let full = page.len() >= most.max(filter.limit);
         let mut found: Vec<OutboxEntry> = Vec::new();
         let mut looked_at = None;
+        let mut full = page.len() >= most.max(filter.limit);
         for ((member, score), values) in page.into_iter().zip(records) {
             if found.len() == filter.limit {
-                return Ok((found, cursor(looked_at.as_ref())));
+                full = true;
+                break;
             }
             let id = id_of(&member).and_then(|id| id.parse().ok());
             looked_at = Some((score, member));
@@ -161,20 +184,34 @@ impl Lanes {
                 continue;
             };
             let wanted = filter.status.is_none_or(|status| status == entry.status)
-                && filter
-                    .chat
-                    .as_ref()
-                    .is_none_or(|chat| *chat == entry.chat_jid);
+                && (filter.chat.is_none() || chats.contains(&entry.chat_jid));
             if wanted {
                 found.push(entry);
             }
         }
+        self.name(from, &mut found).await?;
         let next = if full {
             cursor(looked_at.as_ref())
         } else {
             String::new()
         };
         Ok((found, next))
+    }
+}
+
+impl Lanes {
+    /// Every name of a chat.
+    async fn chat_names(
+        &self,
+        from: &SessionRef,
+        chat: Option<&str>,
+    ) -> Result<Vec<String>, RedisFailure> {
+        let Some(chat) = chat else {
+            return Ok(Vec::new());
+        };
+        let names = self.names(from, &[chat]).await?;
+        let names = names.into_iter().flat_map(|names| [names.pn, names.lid]);
+        Ok(names.flatten().chain([chat.to_owned()]).collect())
     }
 }
 
@@ -281,6 +318,7 @@ pub(super) fn entry(id: &OutboxId, fields: &HashMap<String, String>) -> Option<O
         session,
         wa_message_id,
         chat_jid: chat.to_string(),
+        names: Names::default(),
         kind,
         mode,
         status: last.status,

@@ -9,6 +9,7 @@ use redis::Value;
 
 use crate::clock::Millis;
 use crate::domain::{Jid, KnownMessage, OutboxId, SendStatus};
+use crate::identity::NAMES;
 use crate::lane::{IdempotencyKey, Retention, SessionRef, StatusChange, read_history};
 use crate::redis::{LuaScript, RedisFailure, Store, script, settings, unexpected};
 
@@ -125,7 +126,7 @@ impl Messages {
         let settings = settings(&store, retention);
         let source = include_str!("lua/locate.lua");
         Self {
-            locate: LuaScript::partition(&[&settings, INDEX, source]).into(),
+            locate: LuaScript::partition(&[&settings, NAMES, INDEX, source]).into(),
             store,
         }
     }

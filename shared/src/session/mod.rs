@@ -17,6 +17,7 @@ mod record;
 
 use std::sync::Arc;
 
+use crate::identity::NAMES;
 use crate::lane::{Retention, SessionRef};
 use crate::messages::INDEX;
 use crate::redis::{LuaScript, RedisFailure, Store, script, settings};
@@ -78,7 +79,7 @@ impl Sessions {
         let make = |source: &str| {
             LuaScript::partition(&[&settings, include_str!("lua/status.lua"), source])
         };
-        let indexed = |source| make(&[INDEX, source].join("\n"));
+        let indexed = |source| make(&[NAMES, INDEX, source].join("\n"));
         let scripts = Scripts {
             acquire: make(include_str!("lua/acquire.lua")),
             report: make(include_str!("lua/report.lua")),

@@ -1,6 +1,7 @@
 //! What acceptance answers, and what it leaves behind.
 
 use gateway_shared::domain::{InstanceId, Limits, SendStatus};
+use gateway_shared::identity::Names;
 use gateway_shared::lane::{
     Attempt, Budget, EnqueueOutcome, EnqueueRequest, RateState, Replay, Settled, Window,
 };
@@ -16,7 +17,8 @@ async fn an_accepted_send_waits_in_its_lane_and_is_told() {
     let send = world.send("a");
     let accepted = world.try_accept(&send).await;
     let (status, at) = (SendStatus::Queued, START);
-    assert_eq!(accepted, EnqueueOutcome::New { status, at });
+    let names = Names::default();
+    assert_eq!(accepted, EnqueueOutcome::New { status, at, names });
 
     let entry = world.entry(&send.id).await;
     assert_eq!(entry.wa_message_id, send.wa_message_id);

@@ -127,6 +127,7 @@ async fn a_receipt_of_an_operation_says_as_much() {
     let receipt = Receipt {
         status: ReceiptStatus::Delivered,
         at: world.now(),
+        chat: &jid("a"),
         sender: BOB,
         wa_message_id: &edit,
     };

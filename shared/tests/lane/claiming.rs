@@ -282,7 +282,7 @@ async fn a_stale_owner_changes_nothing() {
     let read = gateway_shared::lane::ReceiptStatus::Read;
     stale(
         lanes
-            .receipt(now, owner, read, now, "", &wa)
+            .receipt(now, owner, read, now, ("", ""), &wa)
             .await
             .map(|_| ()),
     );

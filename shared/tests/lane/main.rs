@@ -11,6 +11,7 @@ mod clocks;
 mod crashing;
 mod following;
 mod holding;
+mod identity;
 mod messages;
 mod model;
 mod owning;

@@ -1,7 +1,7 @@
 //! The message index: written with acceptance and with inbound events, bounded, and read back.
 
 use gateway_shared::domain::{Content, KnownMessage, MessageContext};
-use gateway_shared::lane::EnqueueRequest;
+use gateway_shared::lane::{EnqueueOutcome, EnqueueRequest};
 use gateway_shared::messages::{Found, Located, Messages, Wanted, Whole};
 use gateway_shared::session::{InboundEvent, Sessions};
 use redis::AsyncCommands;
@@ -196,7 +196,8 @@ async fn a_record_is_small() {
 async fn a_reply_carries_what_is_known_of_the_quoted_message() {
     let world = World::new().await;
     hear(&world, "THEIRS", "300@lid", "psst").await;
-    let reply = |to: &str| EnqueueRequest {
+    let reply_in = |chat: &str, to: &str| EnqueueRequest {
+        to: chat.parse().unwrap(),
         content: Content::Text {
             text: "so".into(),
             context: MessageContext {
@@ -206,6 +207,13 @@ async fn a_reply_carries_what_is_known_of_the_quoted_message() {
         },
         ..world.send("a")
     };
+    let reply = |to: &str| reply_in("300@lid", to);
+    // What was said to us alone is not shown to others.
+    let reason = "another_chat".to_owned();
+    let refused = EnqueueOutcome::QuoteNotSeen { reason };
+    for chat in [&*jid("a"), "301@lid"] {
+        assert_eq!(world.try_accept(&reply_in(chat, "THEIRS")).await, refused);
+    }
     world.accept(reply("THEIRS")).await;
     let claimed = world.claim(1).await;
     let content = claimed[0].content.clone().unwrap();

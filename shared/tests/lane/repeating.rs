@@ -105,6 +105,8 @@ async fn what_was_accepted_stays_accepted_whatever_is_true_now() {
             &send.wa_message_id,
             "queued",
             &START.to_string(),
+            "",
+            "",
         ];
         world.advance(7);
         // Full; not connected; paused; nobody paired; claimed and sent.

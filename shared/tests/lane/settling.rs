@@ -13,7 +13,8 @@ use redis::AsyncCommands;
 use crate::world::{START, World, config, failure};
 
 async fn receipt(world: &World, status: ReceiptStatus, id: &OutboxId) -> u64 {
-    let wa = vec![world.entry(id).await.wa_message_id];
+    let entry = world.entry(id).await;
+    let wa = vec![entry.wa_message_id];
     world
         .lanes
         .receipt(
@@ -21,7 +22,7 @@ async fn receipt(world: &World, status: ReceiptStatus, id: &OutboxId) -> u64 {
             world.owner(),
             status,
             world.now(),
-            "1@lid",
+            (&entry.chat_jid, "1@lid"),
             &wa,
         )
         .await

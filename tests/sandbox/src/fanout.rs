@@ -9,6 +9,7 @@ use wacore_binary::{Jid, Node, NodeContent, Server};
 use crate::accounts::{DeviceAddress, opposite};
 use crate::destination::Destination;
 use crate::groups::Group;
+use crate::ledger::Kind;
 use crate::mailbox::Class;
 use crate::submission::{DeviceCopy, Submission};
 use crate::world::World;
@@ -145,8 +146,14 @@ fn stanza_for(
     now: u64,
 ) -> Node {
     let group = destination.group();
-    let namespace = group.map_or(copy.to.server, |group| group.namespace());
     let sender = &submission.from;
+    let namespace = match group {
+        Some(group) => group.namespace(),
+        // What the companions of an account tell each other names them as its chats do; its phone
+        // speaks by number.
+        None if submission.kind() == Kind::Peer && sender.device != 0 => sender.account.namespace(),
+        None => copy.to.server,
+    };
     let mut stanza = NodeBuilder::new("message")
         .attr("id", submission.id.as_str())
         .attr("t", now)

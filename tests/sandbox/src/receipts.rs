@@ -6,7 +6,7 @@ use wacore_binary::builder::NodeBuilder;
 use wacore_binary::node::ValueRef;
 use wacore_binary::{Jid, Node, NodeContent, NodeRef, Server};
 
-use crate::accounts::DeviceAddress;
+use crate::accounts::{Account, DeviceAddress};
 use crate::client::Session;
 use crate::clock;
 use crate::mailbox::Class;
@@ -97,6 +97,9 @@ pub(crate) fn relay(world: &Arc<World>, mut receipt: Receipt) {
     if Arc::ptr_eq(&author.account, &receipt.from.account) {
         return;
     }
+    if !receipt.is_from_the_chat(world, &author.account) {
+        return;
+    }
     for device in author.account.devices() {
         deliver(world, &device, &receipt);
     }
@@ -105,6 +108,14 @@ pub(crate) fn relay(world: &Arc<World>, mut receipt: Receipt) {
 impl Receipt {
     fn in_group(&self) -> bool {
         self.to.server == Server::Group
+    }
+
+    /// Whether both are in the group that it names; in a direct chat they always are.
+    fn is_from_the_chat(&self, world: &World, author: &Account) -> bool {
+        !self.in_group()
+            || world.groups.get(&self.to).is_some_and(|group| {
+                group.role(author).is_some() && group.role(&self.from.account).is_some()
+            })
     }
 
     /// The device that wrote the message.

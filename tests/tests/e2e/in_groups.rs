@@ -90,7 +90,8 @@ async fn works_in_a_group(addressing: &str) -> Result<()> {
                     let context = reply.context.unwrap_or_default();
                     assert_eq!(context["quoted"]["content"], said, "{}", reply.kind);
                     assert_eq!(&context["quoted"]["participant"], author, "{}", reply.kind);
-                    assert_eq!(context["mentions"], json!([peer.jid]));
+                    // As the group names its members, by whichever name the caller said it.
+                    assert_eq!(context["mentions"], json!([peer_name]), "{}", reply.kind);
                 }
                 let body = json!({"chat": group, "emoji": "👍"});
                 ask(Method::POST, &format!("{id}/reaction"), body).await?;
@@ -116,9 +117,17 @@ async fn works_in_a_group(addressing: &str) -> Result<()> {
                 assert_eq!(emitted.0["payload"]["options"], json!(["a"]));
             }
 
-            ask(Method::PATCH, &own, json!({"text": "Let us go"})).await?;
+            let (user, _) = peer_name
+                .as_str()
+                .and_then(|name| name.split_once('@'))
+                .context("a JID")?;
+            let edit = json!({
+                "text": format!("Let us go, @{}", peer.phone), "mentions": [peer.jid],
+            });
+            ask(Method::PATCH, &own, edit).await?;
             shows(&own, "the edit", &|found| {
-                found["edited"]["content"] == "Let us go"
+                found["edited"]["content"] == format!("Let us go, @{user}")
+                    && found["edited"]["context"]["mentions"] == json!([peer_name])
             })
             .await?;
             for id in [&own, &theirs] {

@@ -19,6 +19,7 @@ impl RedisKeystore {
         &self,
         entries: &[LidPnMappingEntry],
     ) -> Result<(), KeystoreError> {
+        self.identify(entries).await;
         for entries in entries.chunks(COSTLY_ROWS) {
             let mut write = self.write().op("lid", &[keys::LID, keys::PHONE]);
             for entry in entries {

@@ -47,6 +47,7 @@ mod codec;
 mod commit;
 mod device;
 mod error;
+mod identities;
 pub mod keys;
 mod lid;
 mod protocol;
@@ -70,6 +71,7 @@ use tokio_util::sync::CancellationToken;
 
 use commit::CommitQueue;
 pub use error::KeystoreError;
+pub use identities::Identities;
 pub use recall::{Recall, Unsettled};
 use tc_token::TcMemory;
 use with_retry::with_retry;
@@ -88,6 +90,7 @@ const FENCE_AFTER_DELETION: u32 = 7 * 24 * 3600;
 pub struct RedisKeystore {
     state: Arc<State>,
     recall: Option<Arc<dyn Recall>>,
+    identities: Option<Arc<dyn Identities>>,
 }
 
 #[derive(Debug)]
@@ -142,6 +145,7 @@ impl RedisKeystore {
                 stale_writes: AtomicU64::new(0),
             }),
             recall: None,
+            identities: None,
         };
         match outcome.as_str() {
             "CLAIMED" => Ok(claimed),

@@ -83,7 +83,7 @@ impl ProtocolStore for RedisKeystore {
     }
 
     async fn get_all_lid_mappings(&self) -> Result<Vec<LidPnMappingEntry>> {
-        Ok(self.all_mappings().await?)
+        Ok(self.identify_all().await?)
     }
 
     async fn save_base_key(&self, address: &str, message_id: &str, base_key: &[u8]) -> Result<()> {

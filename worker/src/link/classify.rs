@@ -141,6 +141,10 @@ impl SendPolicy {
                 let (due, failure) = self.again(moment, "the message could not be prepared", None);
                 go_on(Attempt::Retry(due, failure))
             }
+            SendOutcome::NotSent(NotSent::NoAdmin) => go_on(Attempt::Dead(SendFailure::new(
+                "not_group_admin",
+                "only admins of a group can revoke what others wrote",
+            ))),
             SendOutcome::NotSent(NotSent::Invalid(problem)) => go_on(Attempt::Dead(
                 SendFailure::new("invalid_message", problem.clone()),
             )),

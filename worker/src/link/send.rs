@@ -71,6 +71,8 @@ pub enum NotSent {
     NotConnected,
     /// Nothing can be built from what is asked.
     Invalid(String),
+    /// It revokes somebody else's message in a group, and the account is no admin of it.
+    NoAdmin,
     /// A query that the message depends on was refused.
     Refused {
         /// WhatsApp's code.
@@ -97,6 +99,9 @@ impl Link {
             Ok(content) => content,
             Err(problem) => return SendOutcome::NotSent(NotSent::Invalid(problem.clone())),
         };
+        if self.lacks_the_rank(content, &send.to).await {
+            return SendOutcome::NotSent(NotSent::NoAdmin);
+        }
         let own = self.own(content, &send.to).await;
         let renamed;
         let content = if send.to.is_group() && !content.mentions().is_empty() {
@@ -120,6 +125,17 @@ impl Link {
         let fresh = send.attempt > 1;
         self.transmit(send.to.as_str(), message, &send.wa_message_id, fresh)
             .await
+    }
+
+    /// Whether it is known that WhatsApp will refuse this, for the account is no admin of the group.
+    /// Where that can not be learnt, WhatsApp decides.
+    async fn lacks_the_rank(&self, content: &Content, chat: &Chat) -> bool {
+        match content {
+            Content::Revoke { target } if !target.is_own() => {
+                self.is_admin(chat).await == Some(false)
+            }
+            _ => false,
+        }
     }
 
     /// The names of the account, and by which of them the chat knows it where that matters.

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::commands::handle_command;
 use super::dispatch::LinkDispatch;
 use super::facts::Facts;
+use super::identities::LaneIdentities;
 use super::inbound::EventSink;
 use super::observe::{Observer, Seen};
 use super::presence::{LinkPlace, PresenceSettings};
@@ -143,7 +144,11 @@ async fn run_connection(
     let parts = LinkParts {
         network: Arc::clone(&runtime.network),
         clock: runtime.clock.clone(),
-        backend: Arc::new(keystore.recalling(Arc::new(emitted))),
+        backend: Arc::new(
+            keystore
+                .recalling(Arc::new(emitted))
+                .identifying(Arc::new(LaneIdentities::new(runtime, owner, &stale))),
+        ),
         facts: tell,
         inbound: Arc::clone(&sink) as _,
         channels: sink,

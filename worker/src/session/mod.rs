@@ -9,6 +9,7 @@ mod commands;
 mod dispatch;
 mod facts;
 mod groups;
+mod identities;
 mod inbound;
 mod media;
 mod observe;

@@ -199,6 +199,7 @@ impl<'a> Observer<'a> {
                 fact.message_ids.iter().map(|wa_message_id| Receipt {
                     status: fact.status,
                     at: fact.at,
+                    chat: fact.chat.as_str(),
                     sender: fact.sender.as_str(),
                     wa_message_id,
                 })

@@ -9,6 +9,7 @@ use axum::response::Response;
 use axum::{Extension, RequestExt};
 use gateway_shared::clock::Millis;
 use gateway_shared::domain::{Content, Jid, SendStatus, Target};
+use gateway_shared::identity::Names;
 use gateway_shared::lane::{Cancelled, EnqueueOutcome, IdempotencyKey, Mode, SessionRef};
 use gateway_shared::messages::{Found, Located, Wanted};
 use serde_json::{Value, json};
@@ -277,6 +278,7 @@ impl Order {
             mode: self.mode,
             outbox_id: id.clone(),
             wa_message_id: self.mid.clone(),
+            names: Names::of(&found.message.chat, found.message.chat_alt.clone()),
             status: SendStatus::Cancelled,
             timestamp: app.now(),
             replayed: false,

@@ -2,19 +2,21 @@
 -- Repeating it with the same outbox id changes nothing and answers the same, so a client library may.
 -- KEYS  1 partition root
 -- ARGV  1 the caller's clock (ms)
---       2 what is asked (JSON, see lane/accept.rs `Ask`): id, urgent, depth, ttl, expires, keep, idem,
---         print, waiter, quotes, target; each of the last five absent = none
---       3 the record (JSON, see send/record.rs), kept as it is
+--       2 what is asked (JSON, see lane/accept.rs `Ask`): id, depth, ttl, and where there is such:
+--         expires, idem with print and keep, waiter, quotes, target
+--       3 the record (JSON, see send/record.rs), kept whole
 --       4 its content (JSON)
 --       5 its record for the message index ('' = none: an operation)
 --       6 what it changes about another message, once it is sent (JSON; '' = nothing)
 -- Replies
---   {accepted, outbox id, WhatsApp message id, status, now}
---   {replayed, outbox id, WhatsApp message id, status, status time, mode, error JSON}
+--   {accepted, outbox id, WhatsApp message id, status, now, number and LID of the person written to
+--    ('' = not known)}
+--   {replayed, outbox id, WhatsApp message id, status, status time, mode, error JSON, number, LID}
 --   {key_reused, outbox id}
 --   {session_not_found}
 --   {logged_out, session status}  nobody is paired, so there is no account that it could belong to
 --   {not_connected, session status}
+--   {quote_not_seen, why: another_chat | not_sent_by_this_account | revoked | not_sent}
 --   {target_not_sent, status}  what it is about has failed or was cancelled
 --   {not_sent_yet, status, send at (ms)}  a synchronous operation on what is scheduled
 --   {paused, by: operator | gateway, until (ms, 0 = until told otherwise), reason}
@@ -23,7 +25,8 @@
 --   {lane_full, depth}
 local now = clock(ARGV[1])
 local ask, record = cjson.decode(ARGV[2]), cjson.decode(ARGV[3])
-local sid, id, wa, chat, sync = record.s, ask.id, record.w, record.c, record.m == 'sync'
+local sid, id, wa, sync = record.s, ask.id, record.w, record.m == 'sync'
+local chat = key_of(sid, record.c)
 local moment = tonumber(now)
 
 local session = redis.call('HMGET', K.session(sid), 'status', 'worker', 'desired', 'ratePerMin',
@@ -34,7 +37,10 @@ if not session[1] or session[3] == 'deleted' then return { 'session_not_found' }
 if redis.call('HSETNX', K.by_wa_id(sid), wa, id) == 0 then
   local known = redis.call('HGET', K.by_wa_id(sid), wa) == id and load_entry(id)
   if not known then return redis.error_reply('the WhatsApp message id belongs to another send') end
-  return { 'accepted', id, wa, string.match(known.hist, '^%a+'), known.created }
+  local number, lid = both_names(sid, record.c)
+  return {
+    'accepted', id, wa, string.match(known.hist, '^%a+'), known.created, number or '', lid or '',
+  }
 end
 local function refuse(...)
   redis.call('HDEL', K.by_wa_id(sid), wa)
@@ -63,6 +69,39 @@ if ask.target then
   elseif target and RANK[target.status] == RANK.failed
     and not (target.unsure and target.status == 'failed') then
     return refuse('target_not_sent', target.status)
+  end
+end
+
+-- What is quoted is something that the people of this chat were shown. What is not known may be older
+-- than the index: then nothing is made up about it.
+local quoted
+if ask.quotes then
+  local message, former, revoked
+  quoted, message, former, revoked = recall(sid, ask.quotes, chat)
+  if not quoted then
+    quoted, message, former, revoked = recall(sid, ask.quotes, '')
+    -- What somebody wrote in a group can be answered in private.
+    if message and not (message.s and not is_person(message.c)
+      and (is_same(sid, message.s, chat) or message.b == record.c)) then
+      return refuse('quote_not_seen', 'another_chat')
+    end
+  end
+  if message and message.c ~= record.c and not message.a and is_same(sid, message.c, record.c) then
+    quoted = string.sub(quoted, 1, -2) .. ',"a":' .. cjson.encode(record.c) .. '}'
+  end
+  if former then return refuse('quote_not_seen', 'not_sent_by_this_account') end
+  if revoked then return refuse('quote_not_seen', 'revoked') end
+  local out = message and not message.s and not message.d
+    and redis.call('HGET', K.by_wa_id(sid), ask.quotes)
+  local own = out and load_entry(out)
+  if own and RANK[own.status] < RANK.sent then
+    behind = out
+    if own.status == 'scheduled' then
+      if sync then return refuse('not_sent_yet', own.status, text(own.send_at)) end
+      send_at = math.max(send_at, own.send_at)
+    end
+  elseif own and RANK[own.status] == RANK.failed and not (own.unsure and own.status == 'failed') then
+    return refuse('quote_not_seen', 'not_sent')
   end
 end
 
@@ -106,24 +145,20 @@ if L.depth >= ask.depth then return refuse('lane_full', text(L.depth)) end
 
 local scheduled = send_at > moment
 local entry = {
-  id = id, session = sid, chat = chat, wa = wa, req = record.r, seq = next_seq(),
-  status = scheduled and 'scheduled' or 'queued', urgent = not scheduled and ask.urgent or false,
-  expires = text(ask.expires > 0 and ask.expires or math.max(moment, send_at) + ask.ttl),
+  id = id, session = sid, chat = chat, to = record.c, wa = wa, req = record.r, seq = next_seq(),
+  status = scheduled and 'scheduled' or 'queued', urgent = sync and not scheduled,
+  expires = text(ask.expires or math.max(moment, send_at) + ask.ttl),
 }
 -- What is known of the quoted message becomes part of the body: every attempt quotes the same.
 local body = ARGV[4]
-if ask.quotes then
-  local quoted = recall(sid, ask.quotes, chat) or recall(sid, ask.quotes, '')
-  if quoted then body = string.sub(body, 1, -2) .. ',"quoted":' .. quoted .. '}' end
-end
+if quoted then body = string.sub(body, 1, -2) .. ',"quoted":' .. quoted .. '}' end
 if ARGV[5] ~= '' then
   local page, begun = open_page(sid, now)
   remember(sid, page, begun, wa, ARGV[5])
 end
-local fields = {
-  'record', ARGV[3], 'body', body, 'hist', entry.status .. ':' .. now, 'seq', entry.seq,
-  'expiry', entry.expires, 'account', account,
-}
+local kept = string.sub(ARGV[3], 1, -2) .. ',"a":"' .. account .. '","q":' .. entry.seq .. ',"x":'
+  .. entry.expires .. '}'
+local fields = { 'record', kept, 'body', body, 'hist', entry.status .. ':' .. now }
 local function keep(field, value)
   fields[#fields + 1] = field
   fields[#fields + 1] = value
@@ -146,4 +181,5 @@ count_waiting(entry, 1)
 emit('message.status', sid, now, status_payload(entry, entry.status, now, ''))
 if scheduled then schedule(entry, send_at) else enqueue(entry) end
 save_and_wake(session[2] or '')
-return { 'accepted', id, wa, entry.status, now }
+local number, lid = both_names(sid, record.c)
+return { 'accepted', id, wa, entry.status, now, number or '', lid or '' }

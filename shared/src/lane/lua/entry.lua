@@ -47,7 +47,7 @@ local function convert(id)
 end
 
 -- The entry of an id, or nil where retention has taken it; with its content only where that is
--- asked for.
+-- asked for. `to` is the chat as the caller named it, `chat` its key (see identity/lua/names.lua).
 local function load_entry(id, whole)
   local v = redis.call('HMGET', K.outbox(id), unpack(whole and FIELDS or LIGHT))
   if not v[1] then
@@ -58,7 +58,7 @@ local function load_entry(id, whole)
   local status, since = string.match(string.match(hist, '^.*,(.*)$') or hist, '^(%a+):(%d+)$')
   local record = cjson.decode(v[1])
   return {
-    id = id, session = record.s, chat = record.c, wa = record.w, mode = record.m, req = record.r,
+    id = id, session = record.s, chat = key_of(record.s, record.c), to = record.c, wa = record.w, mode = record.m, req = record.r,
     send_at = record.d or 0, created = string.match(hist, '^%a+:(%d+)'), hist = hist,
     status = status, since = since, seq = v[3], expires = v[4], account = v[5], urgent = v[6] == '1',
     attempts = tonumber(v[7] or 0), unsure = v[8] == '1', behind = v[9] or nil,
@@ -95,7 +95,8 @@ local function status_payload(entry, status, now, err, sender, try)
   local failure = err ~= '' and ',"error":' .. err or ''
   local again = try and try > 1 and ',"try":' .. try or ''
   return '{"outboxId":"' .. entry.id .. '","waMessageId":"' .. entry.wa
-    .. '","messageIds":["' .. entry.wa .. '"],"chatJid":' .. cjson.encode(entry.chat) .. by
+    .. '","messageIds":["' .. entry.wa .. '"],"chatJid":' .. cjson.encode(entry.to) .. ','
+    .. names_json(entry.session, entry.to) .. by
     .. ',"status":"' .. status .. '","timestamp":' .. now .. failure .. again
     .. ',"requestId":' .. cjson.encode(entry.req) .. '}'
 end

@@ -2,22 +2,32 @@
 -- before it: one for a message whose acknowledgement was lost settles it as sent first, and corrects
 -- one that was given up because nobody knew what had become of it.
 -- KEYS  1 partition root
--- ARGV  1 the caller's clock (ms)  2 session  3 epoch  then four for each message, in the order in
---       which they came: status (delivered | read | played), time of the receipt (ms), sender JID,
---       WhatsApp message id
+-- ARGV  1 the caller's clock (ms)  2 session  3 epoch  then five for each message, in the order in
+--       which they came: status (delivered | read | played), time of the receipt (ms), chat JID,
+--       sender JID, WhatsApp message id
 -- Replies  {stale} or {moved, number of status changes}
 local sid = ARGV[2]
 if not owns(sid, ARGV[3]) then return { 'stale' } end
-if #ARGV > 3 + 4 * MOST_AT_ONCE then return redis.error_reply('too many receipts at once') end
+if #ARGV > 3 + 5 * MOST_AT_ONCE then return redis.error_reply('too many receipts at once') end
 load_lane(sid)
 local names = {}
-for i = 4, #ARGV, 4 do names[#names + 1] = ARGV[i + 3] end
+for i = 4, #ARGV, 5 do names[#names + 1] = ARGV[i + 4] end
 local ids = #names > 0 and redis.call('HMGET', K.by_wa_id(sid), unpack(names)) or {}
+
+-- Whether a receipt from this chat can be about the entry: anybody may name any id. A number and a
+-- LID of which nobody knows whose they are may be one person.
+local function concerns(entry, chat)
+  if is_same(sid, entry.to, chat) then return true end
+  return is_person(entry.to) and is_person(chat) and is_number(entry.to) ~= is_number(chat)
+    and not other_name(sid, entry.to) and not other_name(sid, chat)
+end
+
 local moved = 0
-for i = 4, #ARGV, 4 do
-  local status, time, sender = ARGV[i], ARGV[i + 1], ARGV[i + 2]
-  local id = ids[i / 4]
+for i = 4, #ARGV, 5 do
+  local status, time, sender = ARGV[i], ARGV[i + 1], ARGV[i + 3]
+  local id = ids[(i + 1) / 5]
   local entry = id and load_entry(id)
+  if entry and not concerns(entry, ARGV[i + 2]) then entry = nil end
   local corrects = entry and entry.unsure and entry.status == 'failed'
   -- Nobody can have received what was never attempted.
   if corrects or entry and RANK[entry.status] >= RANK.sending

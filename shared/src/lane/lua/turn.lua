@@ -168,7 +168,9 @@ while #claims < wanted and not drained and put_off_chats < most_put_off do
         redis.call('LPOP', list)
         next_heads[chat] = nil
         goes = false
-      elseif id then
+      elseif id and (entry.status ~= 'sending' or redis.call('HEXISTS', flying, id) == 0) then
+        -- Of chats that became one (learn.lua), both heads may be in flight: that one goes on by
+        -- itself.
         goes = may_go(entry)
       end
     until goes ~= false

@@ -12,5 +12,8 @@ local function replay(idem, print, waiter)
   if not old then return nil end
   if waiter and RANK[old.status] < RANK.sent then add_waiter(old, waiter) end
   local err = redis.call('HGET', K.outbox(out), 'error')
-  return { 'replayed', out, old.wa, old.status, old.since, old.mode, err or '' }
+  local number, lid = both_names(old.session, old.to)
+  return {
+    'replayed', out, old.wa, old.status, old.since, old.mode, err or '', number or '', lid or '',
+  }
 end

@@ -57,16 +57,17 @@ local function remember(session, page, begun, id, record)
   end
 end
 
-local function among(names, name, alt)
+-- Whether one of `names` is the chat or person of these two names.
+local function among(session, names, name, alt)
   for _, one in ipairs(names) do
-    if one == name or one == alt then return true end
+    if one == alt or is_same(session, one, name) then return true end
   end
   return false
 end
 
 -- Changes what is known of a message as its author wants (`amendment`: JSON, see
--- domain/amendment.rs); what somebody else wants of it changes nothing. A message that was taken
--- back is known no more. `field` = `place` says where the whole of a new text is: `e`, told at
+-- domain/amendment.rs); what somebody else wants of it changes nothing. Of a message that was taken
+-- back only that is kept (`v`): nobody is to be shown it again. `field` = `place` says where the whole of a new text is: `e`, told at
 -- that place; `o`, in that outbox entry.
 local function amend(session, amendment, field, place)
   local change = cjson.decode(amendment)
@@ -76,11 +77,14 @@ local function amend(session, amendment, field, place)
     local key = K.messages(session, page)
     local v = redis.call('HMGET', key, change.i, '')
     local message = v[1] and is_ours(session, v[2]) and cjson.decode(v[1])
-    if message and among(change.c, message.c, message.a) and (change.any
+    if message and among(session, change.c, message.c, message.a) and (change.any
       or #authors == 0 and not message.s
-      or message.s and among(authors, message.s, message.b)) then
+      or message.s and among(session, authors, message.s, message.b)) then
       if not change.x then
-        redis.call('HDEL', key, change.i)
+        redis.call('HSET', key, change.i, cjson.encode({
+          c = message.c, a = message.a, s = message.s, b = message.b, d = message.d, k = message.k,
+          t = message.t, v = true,
+        }))
       elseif not message.p then
         message.x, message.z = change.x, change.z
         -- The text of a picture is not the whole of it.
@@ -96,22 +100,26 @@ local function amend(session, amendment, field, place)
 end
 
 -- The record of an id in a chat ('' = any, this account's own before others'), or nil; then whether
--- a former account of the session knew the id.
+-- a former account of the session knew the id, and whether the message was taken back.
 local function recall(session, id, chat)
   local newest = tonumber(redis.call('HGET', K.lane(session), 'page') or 0)
-  local found, formers = nil, false
+  local found, formers, revoked = nil, false, false
   for page = newest, math.max(1, newest - MESSAGE_PAGES + 1), -1 do
     local v = redis.call('HMGET', K.messages(session, page), id, '')
     if v[1] and not is_ours(session, v[2]) then
       formers = true
     elseif v[1] then
       local message = cjson.decode(v[1])
-      if chat == '' and not message.s or message.c == chat or message.a == chat then
+      if message.v then
+        revoked = true
+      elseif chat == '' and not message.s or message.a == chat
+        or is_same(session, message.c, chat) then
         return v[1], message
+      elseif chat == '' and not found then
+        found = { v[1], message }
       end
-      if chat == '' and not found then found = { v[1], message } end
     end
   end
   if found then return found[1], found[2] end
-  return nil, nil, formers
+  return nil, nil, formers, revoked
 end

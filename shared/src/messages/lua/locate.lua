@@ -20,6 +20,15 @@ if idem ~= '' and redis.call('EXISTS', K.idempotency(idem)) == 1 then return { '
 
 local record, message, formers = recall(sid, id, ARGV[3])
 if not record then return { formers and 'formers' or 'unknown' } end
+-- Who is meant by either name is learnt at times after the message was.
+local function with_other_name(field, known, name)
+  local other = name and not known and other_name(sid, name)
+  if other then
+    record = string.sub(record, 1, -2) .. ',"' .. field .. '":' .. cjson.encode(other) .. '}'
+  end
+end
+with_other_name('a', message.a, message.c)
+with_other_name('b', message.b, message.s)
 local hist, unsure, content = '', '', ''
 local out = not message.s and not message.d and redis.call('HGET', K.by_wa_id(sid), id)
 if out then

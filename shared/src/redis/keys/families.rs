@@ -61,6 +61,12 @@ pub const PARTITION: &[KeyFamily] = &[
         "dead letters by time of failure; outbox retention",
     ),
     family(
+        "names",
+        ":s:*:n",
+        "hash",
+        "JID of a person -> the other name, number or LID; with the session",
+    ),
+    family(
         "inbound",
         ":s:*:in",
         "zset",

@@ -110,7 +110,7 @@ async fn accept(
         max_depth: bare.max_depth,
     };
     match bare.lanes.accept(now, &acceptance).await {
-        Ok(EnqueueOutcome::New { status, at }) => Ok((
+        Ok(EnqueueOutcome::New { status, at, .. }) => Ok((
             StatusCode::ACCEPTED,
             Json(json!({
                 "mode": "async",

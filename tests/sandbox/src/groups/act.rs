@@ -35,6 +35,8 @@ pub(crate) enum Update {
     AdminAdd(bool),
     /// Whoever follows an invite has to be let in by an admin.
     Approval(bool),
+    /// Messages disappear after so many seconds; 0: they stay.
+    Ephemeral(u32),
 }
 
 /// What can be done to members.
@@ -90,6 +92,7 @@ pub(crate) fn create(
         locked: false,
         admin_add: false,
         approval: false,
+        ephemeral: 0,
         asking: Vec::new(),
         most_members: None,
         refusals: VecDeque::new(),
@@ -153,6 +156,10 @@ pub(crate) fn update(world: &Arc<World>, group: &Group, by: &Arc<Account>, updat
             Update::Approval(approval) => {
                 state.approval = approval;
                 stanza::approval_mode(approval)
+            }
+            Update::Ephemeral(seconds) => {
+                state.ephemeral = seconds;
+                stanza::ephemeral(seconds)
             }
         }
     };

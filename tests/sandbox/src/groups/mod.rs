@@ -53,6 +53,8 @@ struct State {
     admin_add: bool,
     /// Whoever follows an invite has to be let in by an admin.
     approval: bool,
+    /// After how many seconds messages disappear; 0: they stay.
+    ephemeral: u32,
     /// Those who wait for that, in the order in which they asked.
     asking: Vec<Arc<Account>>,
     /// How many may be in it; nobody has said when there is none.

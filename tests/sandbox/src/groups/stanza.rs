@@ -42,6 +42,9 @@ impl Group {
         if state.approval {
             children.push(approval_mode(true));
         }
+        if state.ephemeral > 0 {
+            children.push(ephemeral(state.ephemeral));
+        }
         let mut node = NodeBuilder::new("group")
             .attr("id", &*self.id)
             .attr("subject", state.subject.text.as_str())
@@ -167,6 +170,15 @@ pub(super) fn approval_mode(on: bool) -> Node {
     let child = NodeBuilder::new("group_join").attr("state", state);
     NodeBuilder::new("membership_approval_mode")
         .children([child.build()])
+        .build()
+}
+
+pub(super) fn ephemeral(seconds: u32) -> Node {
+    if seconds == 0 {
+        return NodeBuilder::new("not_ephemeral").build();
+    }
+    NodeBuilder::new("ephemeral")
+        .attr("expiration", seconds)
         .build()
 }
 

@@ -183,6 +183,15 @@ impl Asked<'_> {
             "not_announcement" => Some(Update::Announce(false)),
             "locked" => Some(Update::Locked(true)),
             "unlocked" => Some(Update::Locked(false)),
+            "ephemeral" => child
+                .get_attr("expiration")
+                .and_then(|seconds| seconds.as_str().parse().ok())
+                .map(Update::Ephemeral),
+            "not_ephemeral" => Some(Update::Ephemeral(0)),
+            "membership_approval_mode" => child
+                .get_optional_child("group_join")
+                .and_then(|join| join.get_attr("state"))
+                .map(|state| Update::Approval(state.as_str() == "on")),
             "member_add_mode" => text().map(|mode| Update::AdminAdd(mode == "admin_add")),
             _ => return Answer::NOT_IMPLEMENTED,
         };

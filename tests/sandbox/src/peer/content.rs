@@ -86,10 +86,13 @@ fn effect(message: &Message, content: &Value) -> Option<Effect> {
     }
     let protocol = message.protocol_message.as_option()?;
     let change = match protocol.r#type {
-        Some(ProtocolType::MESSAGE_EDIT) => Change::Edit(json!({
-            "type": content["type"],
-            "content": content["content"],
-        })),
+        Some(ProtocolType::MESSAGE_EDIT) => {
+            let mut edited = json!({ "type": content["type"], "content": content["content"] });
+            if let Some(context) = content.get("context") {
+                edited["context"] = context.clone();
+            }
+            Change::Edit(edited)
+        }
         Some(ProtocolType::REVOKE) => Change::Revoke,
         _ => return None,
     };
@@ -113,8 +116,12 @@ fn body(message: &Message) -> (&'static str, Value) {
         return match protocol.r#type {
             Some(ProtocolType::MESSAGE_EDIT) => {
                 let edited = protocol.edited_message.as_option();
-                let edited = edited.map(|edited| body(edited.get_base_message()));
-                let (kind, words) = edited.unwrap_or(("unknown", Value::Null));
+                let edited = edited.map(|edited| edited.get_base_message());
+                let context = edited.and_then(context_info).and_then(context);
+                let (kind, words) = edited.map_or(("unknown", Value::Null), body);
+                if let Some(context) = context {
+                    content.insert("context".to_owned(), context);
+                }
                 content.insert("type".to_owned(), kind.into());
                 content.insert("content".to_owned(), words);
                 ("edit", content.into())
@@ -241,6 +248,9 @@ fn context(info: &ContextInfo) -> Option<Value> {
         let mut quoted = Map::new();
         quoted.insert("id".to_owned(), json!(id));
         quoted.insert("participant".to_owned(), json!(info.participant));
+        if let Some(chat) = &info.remote_jid {
+            quoted.insert("remoteJid".to_owned(), json!(chat));
+        }
         if let Some(message) = info.quoted_message.as_option() {
             let (kind, content) = body(message.get_base_message());
             quoted.insert("type".to_owned(), json!(kind));

@@ -11,7 +11,7 @@ use gateway_shared::domain::Jid;
 use whatsapp_rust::{
     GroupCreateOptions, GroupDescription, GroupError, GroupMetadata, GroupParticipant,
     GroupParticipantOptions, GroupSubject, IqError, JoinGroupResult, ParticipantChangeResponse,
-    PreviousDescription,
+    ParticipantType, PreviousDescription,
 };
 
 use super::Link;
@@ -223,6 +223,16 @@ impl Link {
         let place = |outcome: &MemberOutcome| members.iter().position(|each| *each == outcome.jid);
         outcomes.sort_by_key(place);
         Ok(outcomes)
+    }
+
+    /// Whether the account is an admin of the group; `None` where that can not be learnt.
+    pub(super) async fn is_admin(&self, jid: &Jid) -> Option<bool> {
+        let group = self.metadata(jid).await.ok()?;
+        let own = [self.client.pn(), self.client.lid()];
+        let members = group.participants.as_slice();
+        let mut own = own.into_iter().flatten();
+        let member = own.find_map(|own| find(members, &own.to_non_ad()))?;
+        Some(!matches!(member.participant_type, ParticipantType::Member))
     }
 
     async fn metadata(&self, jid: &Jid) -> Result<GroupMetadata, GroupFailure> {

@@ -39,9 +39,10 @@ pub(super) fn of(context: &MessageContext, frame: Frame<'_>) -> MessageField<wa:
     }
     if let Some(id) = &context.reply_to {
         info.stanza_id = Some(id.clone());
-        match &context.quoted {
-            Some(quoted) => quote(&mut info, quoted, frame),
-            None => quote_unknown(&mut info, frame),
+        // One older than what is remembered goes without author and words, since neither is made up:
+        // clients show no quotation then.
+        if let Some(quoted) = &context.quoted {
+            quote(&mut info, quoted, frame);
         }
     }
     MessageField::some(info)
@@ -65,19 +66,6 @@ fn quote(info: &mut wa::ContextInfo, quoted: &KnownMessage, frame: Frame<'_>) {
         info.remote_jid = Some(quoted.chat.clone());
     }
     info.quoted_message = MessageField::some(excerpt(quoted));
-}
-
-/// Clients show a quotation only where they find an author and a message in it. In a direct chat
-/// the other side is the one usually quoted; of a group's message we know no author. What is
-/// quoted we do not know either: each client has its own copy.
-fn quote_unknown(info: &mut wa::ContextInfo, frame: Frame<'_>) {
-    if !frame.chat.is_group() {
-        info.participant = Some(frame.chat.as_str().to_owned());
-    }
-    info.quoted_message = MessageField::some(wa::Message {
-        conversation: Some(String::new()),
-        ..Default::default()
-    });
 }
 
 /// As much of the quoted message as is known, as a message of its kind.

@@ -209,11 +209,13 @@ impl Check<'_> {
         }
         let index = of.index(self.model.entries.len());
         let wa = vec![self.model.entries[index].wa.clone()];
+        let id = self.model.entries[index].id.clone();
+        let chat = self.world.entry(&id).await.chat_jid;
         let (now, owner) = (self.world.now(), self.world.owner());
         let moved = self
             .world
             .lanes
-            .receipt(now, owner, status, now, "1@lid", &wa);
+            .receipt(now, owner, status, now, (&chat, "1@lid"), &wa);
         let moved = moved.await.unwrap();
         let before = self.model.entries[index].status();
         let to = match status {
