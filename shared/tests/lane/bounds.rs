@@ -182,7 +182,14 @@ async fn too_much_at_once_is_refused_whole() {
     let settled = lanes.settle(now, owner, 3, &settlements).await;
     assert!(matches!(settled, Err(LaneError::Redis(_))));
     let names = vec!["3EB0".to_owned(); most as usize];
-    let receipt = lanes.receipt(now, owner, ReceiptStatus::Read, now, ("1@lid", "1@lid"), &names);
+    let receipt = lanes.receipt(
+        now,
+        owner,
+        ReceiptStatus::Read,
+        now,
+        ("1@lid", "1@lid"),
+        &names,
+    );
     assert!(matches!(receipt.await, Err(LaneError::Redis(_))));
     let sends: Vec<_> = (0..most).map(|_| world.send("a")).collect();
     let organization = &world.from.organization;
@@ -219,7 +226,14 @@ async fn a_stale_owner_is_told_so_though_redis_has_no_memory() {
     let recovered = lanes.recover(now, owner, CRASHES, &[]);
     stale("recover", recovered.await.map(drop));
     let names = ["3EB0".to_owned()];
-    let receipt = lanes.receipt(now, owner, ReceiptStatus::Read, now, ("1@lid", "1@lid"), &names);
+    let receipt = lanes.receipt(
+        now,
+        owner,
+        ReceiptStatus::Read,
+        now,
+        ("1@lid", "1@lid"),
+        &names,
+    );
     stale("receipt", receipt.await.map(drop));
     stale(
         "rest",

@@ -161,7 +161,9 @@ async fn what_may_have_arrived_fails_as_unknown_and_a_receipt_corrects_it() {
         let error = world.entry(&id).await.error.unwrap();
         let receipt = async |status| {
             let (now, owner) = (world.now(), world.owner());
-            let receipt = world.lanes.receipt(now, owner, status, now, ("1@lid", "1@lid"), &wa);
+            let receipt = world
+                .lanes
+                .receipt(now, owner, status, now, ("1@lid", "1@lid"), &wa);
             receipt.await.unwrap()
         };
         if !unknown {
