@@ -58,7 +58,8 @@ local function load_entry(id, whole)
   local status, since = string.match(string.match(hist, '^.*,(.*)$') or hist, '^(%a+):(%d+)$')
   local record = cjson.decode(v[1])
   return {
-    id = id, session = record.s, chat = key_of(record.s, record.c), to = record.c, wa = record.w, mode = record.m, req = record.r,
+    id = id, session = record.s, chat = key_of(record.s, record.c), to = record.c, wa = record.w,
+    mode = record.m, req = record.r,
     send_at = record.d or 0, created = string.match(hist, '^%a+:(%d+)'), hist = hist,
     status = status, since = since, seq = v[3], expires = v[4], account = v[5], urgent = v[6] == '1',
     attempts = tonumber(v[7] or 0), unsure = v[8] == '1', behind = v[9] or nil,
