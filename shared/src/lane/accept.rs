@@ -172,11 +172,12 @@ const LONGEST_TIME_TO_LIVE: u64 = 10 * 366 * 86_400_000;
 #[derive(Serialize)]
 struct Ask<'a> {
     id: &'a str,
-    urgent: bool,
     depth: u32,
     ttl: u64,
-    expires: Millis,
-    keep: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires: Option<Millis>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keep: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     idem: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -208,11 +209,13 @@ pub(super) fn arguments(
     let amends = amends.as_ref().map_or_else(|| Ok(String::new()), json)?;
     let ask = Ask {
         id: request.id.as_str(),
-        urgent: request.mode == Mode::Sync,
         depth: request.max_depth,
         ttl: request.time_to_live_ms.min(LONGEST_TIME_TO_LIVE),
-        expires: request.expires_at.unwrap_or(0),
-        keep: retention.idempotency_ms,
+        expires: request.expires_at,
+        keep: request
+            .idempotency
+            .as_ref()
+            .map(|_| retention.idempotency_ms),
         idem: request.idempotency.as_ref().map(|key| key.hash.as_str()),
         print: request
             .idempotency
@@ -230,6 +233,9 @@ pub(super) fn arguments(
         kind: content.kind().to_owned(),
         request_id: request.request_id.clone(),
         send_at: Some(request.send_at).filter(|at| *at > 0),
+        account: None,
+        number: None,
+        expires_at: None,
     };
     call.arg(json(&ask)?)
         .arg(json(&record)?)

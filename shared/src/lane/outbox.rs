@@ -295,9 +295,9 @@ pub(crate) fn read_history(hist: &str) -> Vec<StatusChange> {
 /// Reads an entry's hash, whose fields `lua/entry.lua` lists.
 pub(super) fn entry(id: &OutboxId, fields: &HashMap<String, String>) -> Option<OutboxEntry> {
     let text = |name: &str| fields.get(name).map(String::as_str).unwrap_or_default();
-    let (record, expiry) = match fields.get("fix") {
+    let record = match fields.get("fix") {
         Some(fix) => schema1(fix)?,
-        None => (serde_json::from_str(text("record")).ok()?, text("expiry")),
+        None => serde_json::from_str(text("record")).ok()?,
     };
     let SendRecord {
         session,
@@ -307,6 +307,8 @@ pub(super) fn entry(id: &OutboxId, fields: &HashMap<String, String>) -> Option<O
         kind,
         request_id,
         send_at,
+        expires_at,
+        ..
     } = record;
     let history = read_history(text("hist"));
     let last = *history.last()?;
@@ -328,15 +330,15 @@ pub(super) fn entry(id: &OutboxId, fields: &HashMap<String, String>) -> Option<O
         request_id,
         waiting_for: None,
         send_at,
-        expires_at: expiry.parse().ok()?,
+        expires_at: text("expiry").parse().ok().or(expires_at)?,
         created_at: history.first()?.timestamp,
         updated_at: last.timestamp,
         history,
     })
 }
 
-/// The record of an entry that schema 1 kept, and when it expires.
-fn schema1(fix: &str) -> Option<(SendRecord, &str)> {
+/// The record of an entry that schema 1 kept.
+fn schema1(fix: &str) -> Option<SendRecord> {
     let fixed: Vec<&str> = fix.splitn(11, ' ').collect();
     let [
         _seq,
@@ -354,7 +356,7 @@ fn schema1(fix: &str) -> Option<(SendRecord, &str)> {
     else {
         return None;
     };
-    let record = SendRecord {
+    Some(SendRecord {
         session: session.parse().ok()?,
         chat: chat.parse().ok()?,
         wa_message_id: wa.to_owned(),
@@ -366,6 +368,8 @@ fn schema1(fix: &str) -> Option<(SendRecord, &str)> {
         kind: kind.to_owned(),
         request_id: request.to_owned(),
         send_at: send_at.parse().ok().filter(|at| *at > 0),
-    };
-    Some((record, expires))
+        account: None,
+        number: None,
+        expires_at: Some(expires.parse().ok()?),
+    })
 }

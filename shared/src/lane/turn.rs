@@ -4,7 +4,7 @@ use redis::Value;
 
 use super::claim::{self, Claim, ClaimedSend};
 use super::lifecycle::json;
-use super::{Epoch, LaneError, Lanes, RateState, SessionRef, Stale};
+use super::{Epoch, LaneError, Lanes, RateState, SessionRef, Stale, request_token};
 use crate::clock::Millis;
 use crate::domain::{OutboxId, SendFailure};
 use crate::redis::unexpected;
@@ -99,7 +99,8 @@ impl Lanes {
             .arg(from.session.as_str())
             .arg(epoch.0)
             .arg(claim.map_or(-1, |claim| i64::from(claim.most)))
-            .arg(max_attempts);
+            .arg(max_attempts)
+            .arg(request_token());
         for Settlement { id, attempt } in settlements {
             let (outcome, at, failure) = match attempt {
                 Attempt::Sent(at) => ("sent", *at, None),

@@ -37,8 +37,8 @@ impl LuaScript {
     }
 
     fn over(table: &[KeyFamily], parts: &[&str]) -> Self {
-        let body = parts.join("\n");
         // A script makes its functions anew in every run: only those it uses.
+        let body = used(&parts.join("\n"));
         let used: Vec<KeyFamily> = table
             .iter()
             .filter(|family| body.contains(&format!("K.{}(", family.name)))
@@ -122,5 +122,65 @@ fn is_unknown(reply: &RedisResult<Vec<Value>>) -> bool {
             _ => false,
         },
         Err(error) => error.kind() == unknown,
+    }
+}
+
+/// A script without the functions that nothing after them names. A function is what stands between a
+/// line that begins with `local function` and the next line that is `end`.
+fn used(source: &str) -> String {
+    let mut blocks: Vec<(Option<&str>, Vec<&str>)> = vec![(None, Vec::new())];
+    for line in source.lines() {
+        if let Some(rest) = line.strip_prefix("local function ") {
+            blocks.push((rest.split('(').next(), Vec::new()));
+        }
+        if let Some((name, lines)) = blocks.last_mut() {
+            lines.push(line);
+            if name.is_some() && line == "end" {
+                blocks.push((None, Vec::new()));
+            }
+        }
+    }
+    let mut kept: Vec<String> = Vec::new();
+    for (name, lines) in blocks.into_iter().rev() {
+        let is_word = |text: &str, at: usize, name: &str| {
+            let part = |byte: Option<&u8>| {
+                byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+            };
+            let bytes = text.as_bytes();
+            !part(at.checked_sub(1).and_then(|before| bytes.get(before)))
+                && !part(bytes.get(at + name.len()))
+        };
+        let named = |name: &str| {
+            kept.iter().any(|text| {
+                text.match_indices(name)
+                    .any(|(at, _)| is_word(text, at, name))
+            })
+        };
+        if name.is_none_or(named) {
+            let code = lines.iter().filter(|line| !line.starts_with("--"));
+            kept.push(code.copied().collect::<Vec<_>>().join("\n"));
+        }
+    }
+    kept.reverse();
+    kept.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_script_carries_only_the_functions_it_uses() {
+        let source = "local A = 1\n\
+            local function first(x)\n  return x\nend\n\
+            local function second(x)\n  return first(x)\nend\n\
+            local function third()\n  return second(A) + first_of\nend\n\
+            -- third\n\
+            return second(A)";
+        let shaken = used(source);
+        assert!(shaken.contains("local function first("));
+        assert!(shaken.contains("local function second("));
+        assert!(!shaken.contains("third"));
+        assert!(shaken.contains("local A = 1") && shaken.ends_with("return second(A)"));
     }
 }

@@ -32,6 +32,16 @@ pub struct SendRecord {
     /// Not before this moment; absent = at once.
     #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
     pub send_at: Option<Millis>,
+    /// The number that sends it: the one that was paired when it was accepted, which `accept.lua`
+    /// knows, as it does the two below. Absent before that, and in entries of schema 1.
+    #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// Its number among the sends of the session.
+    #[serde(rename = "q", default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<u64>,
+    /// When it fails if it still waits; a retry gives it another one, which is kept beside it.
+    #[serde(rename = "x", default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Millis>,
 }
 
 #[cfg(test)]
@@ -48,6 +58,9 @@ mod tests {
             kind: "text".to_owned(),
             request_id: "req-1".to_owned(),
             send_at: None,
+            account: None,
+            number: None,
+            expires_at: None,
         };
         let json = serde_json::to_value(&record).unwrap();
         let session = record.session.as_str();

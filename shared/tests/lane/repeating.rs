@@ -3,7 +3,7 @@
 
 use futures_util::StreamExt;
 use gateway_shared::domain::InstanceId;
-use gateway_shared::lane::{Attempt, EnqueueOutcome, EnqueueRequest};
+use gateway_shared::lane::{Attempt, Claim, EnqueueOutcome, EnqueueRequest, Settled, Settlement};
 use redis::Value;
 
 use crate::world::{START, World, failure, key_of};
@@ -192,25 +192,42 @@ async fn a_retry_a_cancel_and_a_pause_are_granted_once_and_answered_as_often_as_
     assert_eq!(texts(&repeated(&world, &rest).await), ["paused"]);
 }
 
-/// A repeated turn may claim once more; what the first run claimed is then found, and nothing of it
-/// is lost, sent out of order or paid for twice beyond the budget.
+/// A repeated turn claims nothing more: it answers what the first run settled and claimed.
 #[tokio::test]
-async fn a_repeated_turn_loses_nothing() {
-    let mut world = World::new().await;
-    let ids = [world.queue("a").await, world.queue("b").await];
+async fn a_repeated_turn_settles_and_claims_once() {
+    let world = World::new().await;
+    let ids = [
+        world.queue("a").await,
+        world.queue("b").await,
+        world.queue("a").await,
+        world.queue("c").await,
+    ];
+    world.claims(2, &[&ids[0], &ids[1]]).await;
+    let settlements = [
+        (ids[0].clone(), Attempt::Sent(START)),
+        (ids[1].clone(), Attempt::Dead(failure())),
+    ]
+    .map(|(id, attempt)| Settlement { id, attempt });
     let turn = calls(&world, async {
-        world.claims(1, &[&ids[0]]).await;
+        let claim = Some(Claim { most: 2 });
+        let (now, owner) = (world.now(), world.owner());
+        let turn = world.lanes.turn(now, owner, 3, &settlements, claim);
+        let turn = turn.await.unwrap();
+        assert_eq!(turn.settled, [Settled::Done, Settled::Dead]);
+        assert_eq!(turn.sends.len(), 2);
     })
     .await;
-    let call = turn.last().unwrap();
-    let _: Value = call.query_async(&mut world.connection()).await.unwrap();
-    let more = world.turn(0).await;
-    assert_eq!(more.in_flight, 2, "the owner sees that it knows of too few");
-    let busy = [ids[0].clone()];
-    let recovered = world
-        .lanes
-        .recover(world.now(), world.owner(), crate::world::CRASHES, &busy);
-    assert_eq!(recovered.await.unwrap().returned, 1);
-    world.claims(9, &[&ids[1]]).await;
-    world.take_over().await;
+    let Value::Array(reply) = repeated(&world, &turn).await else {
+        panic!("a list");
+    };
+    assert_eq!(texts(&reply[1]), ["done", "dead"]);
+    let Value::Array(claims) = &reply[2] else {
+        panic!("a list");
+    };
+    let claimed: Vec<String> = claims.iter().map(|claim| texts(claim)[0].clone()).collect();
+    assert_eq!(claimed, [ids[2].as_str(), ids[3].as_str()]);
+    // Its owner goes on as if nothing had happened.
+    assert_eq!(world.turn(0).await.in_flight, 2);
+    world.sent(&ids[2]).await;
+    world.sent(&ids[3]).await;
 }

@@ -1,12 +1,12 @@
 -- Shared by all scripts of a lane: an outbox entry, its events, and its moves.
 --
 -- An outbox entry is a hash:
---   record    what never changes, as acceptance was handed it (JSON, see send/record.rs)
+--   record    what never changes, as acceptance was handed it, with the account, the first number and
+--             the first expiry put in (JSON, see send/record.rs)
 --   body      the content (JSON); gone once nobody can need it
 --   hist      every status and its time: status:ms,status:ms…
---   seq       its number: that of its acceptance, later that of its place in the chat
---   expiry    when it fails if it still waits (ms)
---   account   the number it is sent from
+--   seq       the number of its place, where it has got another one
+--   expiry    when it fails if it still waits (ms), where it was retried
 --   urgent    1: somebody waits for it; absent = no
 --   attempts  how often it was attempted in this try; absent = 0
 --   unsure    1: an attempt was made and nobody answered; absent = no
@@ -26,8 +26,8 @@ local RANK = {
 local MOST_WAITERS = 16
 
 local FIELDS = {
-  'record', 'hist', 'seq', 'expiry', 'account', 'urgent', 'attempts', 'unsure', 'behind', 'waiters',
-  'amends', 'request', 'body',
+  'record', 'hist', 'seq', 'expiry', 'urgent', 'attempts', 'unsure', 'behind', 'waiters', 'amends',
+  'request', 'body',
 }
 local LIGHT = { unpack(FIELDS, 1, #FIELDS - 1) }
 
@@ -38,9 +38,12 @@ local function convert(id)
   local fix = redis.call('HGET', K.outbox(id), 'fix')
   if not fix then return false end
   local seq, urgent, session, chat, wa, mode, kind, expiry, send_at, req = string.match(fix, FIX)
-  local record = { s = session, c = chat, w = wa, m = mode, k = kind, r = req }
+  local record = {
+    s = session, c = chat, w = wa, m = mode, k = kind, r = req, q = tonumber(seq),
+    x = tonumber(expiry),
+  }
   if send_at ~= '0' then record.d = tonumber(send_at) end
-  redis.call('HSET', K.outbox(id), 'record', cjson.encode(record), 'seq', seq, 'expiry', expiry)
+  redis.call('HSET', K.outbox(id), 'record', cjson.encode(record))
   if urgent == '1' then redis.call('HSET', K.outbox(id), 'urgent', 1) end
   redis.call('HDEL', K.outbox(id), 'fix')
   return true
@@ -61,10 +64,10 @@ local function load_entry(id, whole)
     id = id, session = record.s, chat = key_of(record.s, record.c), to = record.c, wa = record.w,
     mode = record.m, req = record.r,
     send_at = record.d or 0, created = string.match(hist, '^%a+:(%d+)'), hist = hist,
-    status = status, since = since, seq = v[3], expires = v[4], account = v[5], urgent = v[6] == '1',
-    attempts = tonumber(v[7] or 0), unsure = v[8] == '1', behind = v[9] or nil,
-    waiters = v[10] or '', amends = v[11] or nil, request = v[12] or nil, record = v[1],
-    body = v[13] or '',
+    status = status, since = since, seq = v[3] or text(record.q), expires = v[4] or text(record.x),
+    account = record.a, urgent = v[5] == '1', attempts = tonumber(v[6] or 0), unsure = v[7] == '1',
+    behind = v[8] or nil, waiters = v[9] or '', amends = v[10] or nil, request = v[11] or nil,
+    record = v[1], body = v[12] or '',
   }
 end
 

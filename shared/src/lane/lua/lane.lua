@@ -27,17 +27,18 @@ end
 --   asleep  the owner saw nothing ready and waits to be woken
 --   hold    chats never written to wait until this moment
 --   suspects  number of entries in `suspects`
+--   turn    the last call that claimed or settled
 local L, changed, stirred, sooner = nil, nil, false, false
 
 local function load_lane(session)
   local v = redis.call('HMGET', K.lane(session), 'seq', 'depth', 'urgent', 'due', 'asleep',
-    'pausedUntil', 'stoppedUntil', 'skip', 'newChatsUntil', 'suspects', 'tatMinute', 'tatHour')
+    'pausedUntil', 'stoppedUntil', 'skip', 'newChatsUntil', 'suspects', 'tatMinute', 'tatHour', 'turn')
   L = {
     session = session, seq = tonumber(v[1] or 0), depth = tonumber(v[2] or 0),
     urgent = tonumber(v[3] or 0), due = tonumber(v[4] or NEVER), asleep = v[5] ~= '0',
     rest = tonumber(v[6] or 0), stop = tonumber(v[7] or 0), skip = tonumber(v[8] or 0),
     hold = tonumber(v[9] or 0), suspects = tonumber(v[10] or 0),
-    tat = { minute = tonumber(v[11] or 0), hour = tonumber(v[12] or 0) },
+    tat = { minute = tonumber(v[11] or 0), hour = tonumber(v[12] or 0) }, turn = v[13],
   }
   L.paused = math.max(L.rest, L.stop)
 end
@@ -121,6 +122,11 @@ local function falls_due(at)
     L.due, sooner = at, true
     put('due', at)
   end
+end
+
+-- The epoch under which an entry in flight was claimed.
+local function epoch_of(claimant)
+  return string.match(claimant, '^%d+')
 end
 
 -- The account that a session has: the number in its JID, '' while nobody is paired.

@@ -41,7 +41,7 @@ end
 local recovered, dead = 0, 0
 local flying = redis.call('HGETALL', K.flying(sid))
 for i = 1, #flying, 2 do
-  local id, owner = flying[i], flying[i + 1]
+  local id, owner = flying[i], epoch_of(flying[i + 1])
   local entry = not busy[id] and load_entry(id)
   if not busy[id] then redis.call('HDEL', K.flying(sid), id) end
   if entry then

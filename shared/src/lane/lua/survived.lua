@@ -11,7 +11,7 @@ if not record[1] then return 0 end
 -- a former owner changes nothing.
 local to_come = record[1] == epoch
 for _, owner in ipairs(redis.call('HVALS', K.flying(sid))) do
-  to_come = to_come or owner == epoch
+  to_come = to_come or epoch_of(owner) == epoch
 end
 if to_come and tonumber(record[2] or 0) < tonumber(epoch) then
   redis.call('HSET', K.session(sid), 'parted', epoch)

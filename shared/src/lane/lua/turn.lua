@@ -5,6 +5,7 @@
 -- ARGV  1 the caller's clock (ms)  2 session  3 epoch
 --       4 greatest number of claims; 0 = claim nothing; -1 = only settle
 --       5 greatest number of attempts of an entry
+--       6 the call: a repeat of it claims nothing more, and answers what the first run claimed
 --       then four for each settlement: outbox id, outcome, time (ms), error (JSON or '')
 --       outcome  sent     acknowledged by WhatsApp at `time`
 --                retry    failed for now: again at `time` by the caller's clock, at the head of its
@@ -26,7 +27,7 @@ if session[1] ~= epoch then
   refuse_stale()
   return { 'stale' }
 end
-if most > MOST_AT_ONCE or #ARGV > 5 + 4 * MOST_AT_ONCE then
+if most > MOST_AT_ONCE or #ARGV > 6 + 4 * MOST_AT_ONCE then
   return redis.error_reply('too many claims or settlements at once')
 end
 local now, shift = clock(ARGV[1])
@@ -34,15 +35,21 @@ load_lane(sid)
 local flying, moment, account = K.flying(sid), tonumber(now), account_of(session[2])
 index_account(sid, account)
 
-local settled = {}
-if #ARGV > 5 then
-  local ids = {}
-  for i = 6, #ARGV, 4 do ids[#ids + 1] = ARGV[i] end
+local claimant = epoch .. ':' .. ARGV[6]
+local repeated = L.turn == ARGV[6]
+local settled, ids = {}, {}
+for i = 7, #ARGV, 4 do ids[#ids + 1] = ARGV[i] end
+if repeated then
+  for n, id in ipairs(ids) do
+    local entry = load_entry(id)
+    settled[n] = not entry and 'gone' or entry.status == 'failed' and 'dead' or 'done'
+  end
+elseif #ids > 0 then
   local flew = redis.call('HMGET', flying, unpack(ids))
   redis.call('HDEL', flying, unpack(ids))
   local seen = {}
   for n, id in ipairs(ids) do
-    local outcome, time, err = ARGV[3 + 4 * n], ARGV[4 + 4 * n], ARGV[5 + 4 * n]
+    local outcome, time, err = ARGV[4 + 4 * n], ARGV[5 + 4 * n], ARGV[6 + 4 * n]
     local entry = flew[n] and not seen[id] and load_entry(id)
     seen[id] = true
     if entry and (outcome == 'silent' or outcome == 'cut') then doubt(entry) end
@@ -75,7 +82,7 @@ if #ARGV > 5 then
   end
 end
 
-if most >= 0 and moment >= L.due then
+if most >= 0 and moment >= L.due and not repeated then
   expire_due(now, 50)
   -- Scheduled entries whose time has come enter the lane, in order of their time and their number.
   local due = redis.call('ZRANGEBYSCORE', K.scheduled(sid), '-inf', now, 'LIMIT', 0, 100)
@@ -95,7 +102,8 @@ end
 
 -- What the budget allows now.
 local paused = L.paused > moment
-local wanted, windows = (paused or account == '') and 0 or math.max(most, 0), {}
+local idle = paused or account == '' or repeated
+local wanted, windows = idle and 0 or math.max(most, 0), {}
 -- Without an account nothing may go, and the owner is not to ask again at once.
 local allowed_in = account == '' and 1000 or 0
 for n, length in ipairs(WINDOWS) do
@@ -147,6 +155,19 @@ local function may_go(entry)
 end
 
 local claims, ready = {}, K.ready(sid)
+local function add_claim(entry)
+  claims[#claims + 1] = { entry.id, entry.record, entry.body, entry.attempts, entry.created }
+end
+if repeated then
+  local claimed = {}
+  local in_flight = redis.call('HGETALL', flying)
+  for i = 1, #in_flight, 2 do
+    local entry = in_flight[i + 1] == claimant and load_entry(in_flight[i], true)
+    if entry then claimed[#claimed + 1] = entry end
+  end
+  table.sort(claimed, function(a, b) return tonumber(a.seq) < tonumber(b.seq) end)
+  for _, entry in ipairs(claimed) do add_claim(entry) end
+end
 write_gathered()
 local drained = false
 while #claims < wanted and not drained and put_off_chats < most_put_off do
@@ -182,32 +203,34 @@ while #claims < wanted and not drained and put_off_chats < most_put_off do
       else
         move(entry, 'sending', now, '')
       end
-      claims[#claims + 1] = { entry.id, entry.record, entry.body, entry.attempts, entry.created }
+      add_claim(entry)
     else
       put_off_chats = put_off_chats + 1
     end
   end
 end
-if #claims > 0 then
-  local fields, ids = {}, {}
+local spent = repeated and 0 or #claims
+if spent > 0 then
+  local fields, claimed = {}, {}
   for n, claim in ipairs(claims) do
-    ids[n], fields[2 * n - 1], fields[2 * n] = claim[1], claim[1], epoch
+    claimed[n], fields[2 * n - 1], fields[2 * n] = claim[1], claim[1], claimant
   end
   redis.call('HSET', flying, unpack(fields))
-  redis.call('ZREM', K.expiring(sid), unpack(ids))
+  redis.call('ZREM', K.expiring(sid), unpack(claimed))
 end
 for n, field in ipairs({ 'tatMinute', 'tatHour' }) do
   local window = windows[n]
   if window.each > 0 then
-    window.arrival = window.arrival + #claims * window.each
-    if #claims > 0 then put(field, window.arrival) end
+    window.arrival = window.arrival + spent * window.each
+    if spent > 0 then put(field, window.arrival) end
     local wait = window.arrival + window.each - window.rate * window.each - window.micros
     allowed_in = math.max(allowed_in, math.ceil(wait / 1000))
   end
 end
 
 local more = not drained and redis.call('EXISTS', ready) == 1
-if L.asleep == more then put('asleep', more and 0 or 1) end
+if L.asleep == more and not repeated then put('asleep', more and 0 or 1) end
+if not repeated and (spent > 0 or #ids > 0) then put('turn', ARGV[6]) end
 save_lane()
 return {
   'turned', settled, claims, more and 1 or 0, redis.call('HLEN', flying),

@@ -94,7 +94,7 @@ pub const PARTITION: &[KeyFamily] = &[
         "lane",
         ":l:*",
         "hash",
-        "a lane: seq, depth, urgent, due, asleep, skip, tatMinute, tatHour, pauses, newChatsUntil, suspects, request, page, pageAt, pageOf; with the session",
+        "a lane: seq, depth, urgent, due, asleep, skip, tatMinute, tatHour, pauses, newChatsUntil, suspects, request, turn, page, pageAt, pageOf; with the session",
     ),
     family(
         "known",
@@ -136,7 +136,7 @@ pub const PARTITION: &[KeyFamily] = &[
         "flying",
         ":l:*:fly",
         "hash",
-        "claimed outboxIds -> epoch of the claim",
+        "claimed outboxIds -> `epoch:call` of the claim",
     ),
     family(
         "urgent",

@@ -48,8 +48,14 @@ fn histories(events: &[Event]) -> HashMap<&str, Vec<&Event>> {
 /// They begin at the beginning, only go forward, each comes once, and the last is final.
 fn history(id: &str, events: &[&Event], out: &mut Violations) {
     let names: Vec<&str> = events.iter().map(|event| event.text("status")).collect();
-    let ranks: Option<Vec<usize>> = names
-        .iter()
+    // A receipt corrects what was given up because nobody knew what had become of it.
+    let corrected = |at: usize| {
+        events[at].0["payload"]["error"]["code"] == "outcome_unknown"
+            && names.get(at + 1) == Some(&"sent")
+    };
+    let ranks: Option<Vec<usize>> = (0..names.len())
+        .filter(|at| !corrected(*at))
+        .map(|at| &names[at])
         .map(|name| STATUSES.iter().position(|status| status == name))
         .collect();
     let times: Vec<i64> = events
