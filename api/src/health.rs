@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use gateway_shared::client_version::ClientVersions;
 use gateway_shared::domain::InstallationId;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -19,6 +20,18 @@ pub(crate) struct Health {
     /// The installation that Redis holds.
     #[serde(skip_serializing_if = "Option::is_none")]
     installation: Option<InstallationId>,
+    /// What an operator should look at, although requests are served.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<Warning>,
+}
+
+/// Something that wants an operator.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Warning {
+    /// `client_outdated`.
+    code: &'static str,
+    /// What it is, for people.
+    message: String,
 }
 
 /// `GET /healthz`: the process lives.
@@ -26,6 +39,7 @@ pub(crate) async fn live() -> Json<Health> {
     Json(Health {
         status: "ok",
         installation: None,
+        warnings: Vec::new(),
     })
 }
 
@@ -50,6 +64,24 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Result<Json<Health>, A
     Ok(Json(Health {
         status: "ready",
         installation: app.installation.id(),
+        warnings: outdated(&app).await?.into_iter().collect(),
+    }))
+}
+
+/// Whether WhatsApp rejects the version of the client that the workers announce.
+async fn outdated(app: &App) -> Result<Option<Warning>, ApiError> {
+    let known = ClientVersions::new(app.store.clone()).known().await?;
+    if !known.is_outdated() {
+        return Ok(None);
+    }
+    let rejected = known.rejected.unwrap_or_default();
+    let fetched = match known.problem {
+        Some(problem) => format!("; the newest one is not known: {problem}"),
+        None => String::new(),
+    };
+    Ok(Some(Warning {
+        code: "client_outdated",
+        message: format!("WhatsApp rejects client version {rejected}{fetched}"),
     }))
 }
 
@@ -71,7 +103,11 @@ pub(crate) mod docs {
 
     pub(crate) fn ready() -> Operation {
         Operation::new("Service", "getReadiness", "Whether this process can serve")
-            .about("Redis answers, answers of workers arrive, and it is not ending.")
+            .about(
+                "Redis answers, answers of workers arrive, and it is not ending. `warnings` says what \
+                 wants an operator although requests are served: `client_outdated` while WhatsApp \
+                 rejects the version that the workers announce.",
+            )
             .answer::<Health>(200, "It can.", json!({"status": "ready", "installation": "ins_01KAHX3N5RDGT0M7Y8Z9ABCDEF"}))
             .error(
                 Code::GatewayUnavailable,

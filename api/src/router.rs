@@ -29,6 +29,7 @@ fn routes(app: Arc<App>) -> Routes {
     const GET: Method = Method::GET;
     const PATCH: Method = Method::PATCH;
     const POST: Method = Method::POST;
+    const PUT: Method = Method::PUT;
 
     Routes::new(app)
         .route(GET,    "/sessions",                             &[Read, Manage], sessions::list,         sessions::docs::list)
@@ -42,6 +43,10 @@ fn routes(app: Arc<App>) -> Routes {
         .route(POST,   "/sessions/{session}:logout",            &[Manage],       sessions::logout,       sessions::docs::logout)
         .route(POST,   "/sessions/{session}:pause",             &[Manage],       sessions::pause,        sessions::docs::pause)
         .route(POST,   "/sessions/{session}:resume",            &[Manage],       sessions::resume,       sessions::docs::resume)
+        .route(PUT,    "/sessions/{session}/presence",          &[Send],         sessions::account::presence, sessions::account::docs::presence)
+        .route(POST,   "/sessions/{session}/presence:subscribe", &[Send],        sessions::account::follow,   sessions::account::docs::follow)
+        .route(POST,   "/sessions/{session}/contacts:check",    &[Read],         sessions::account::check,    sessions::account::docs::check)
+        .route(POST,   "/sessions/{session}/signal:renew",      &[Manage],       sessions::account::renew,    sessions::account::docs::renew)
         .route(GET,    "/sessions/{session}/lane",              &[Read, Manage], sessions::lane,         sessions::docs::lane)
         .route(GET,    "/sessions/{session}/qr",                &[Manage],       sessions::qr,           sessions::docs::qr)
         .route(POST,   "/sessions/{session}/pairing-code",      &[Manage],       sessions::pairing_code, sessions::docs::pairing_code)

@@ -2,6 +2,7 @@
 
 pub mod answers;
 pub mod apikey;
+pub mod client_version;
 pub mod clock;
 pub mod command;
 pub mod config;

@@ -26,10 +26,10 @@ use tokio_util::sync::CancellationToken;
 use crate::Backoff;
 use crate::engine::{Engine, EngineConfig};
 use crate::link::certificate::verify_armed;
-use crate::link::{ClientVersion, LinkConfig, Network, NetworkConfig, NetworkError, SendPolicy};
+use crate::link::{LinkConfig, Network, NetworkConfig, NetworkError, SendPolicy};
 use crate::pool::{Membership, Pool, PoolEnd, Rhythm};
 use crate::retention::EventRetention;
-use crate::session::{Runtime, Uploads};
+use crate::session::{Runtime, Uploads, Versions};
 use crate::webhooks::{self, Dispatcher};
 
 /// Pause before Redis is tried again at the start.
@@ -94,6 +94,8 @@ pub async fn run(
     let Some(store) = open_store(&config, &shutdown).await else {
         return Ok(());
     };
+    let versions = Versions::new(&worker.whatsapp, store.clone(), &network, &clock);
+    let versions = Arc::new(versions);
     let sessions = Sessions::new(store.clone(), &config.retention);
     let registry = Registry::new(store.clone());
     let lanes = Lanes::new(store.clone(), config.retention);
@@ -138,6 +140,7 @@ pub async fn run(
             lanes: lanes.clone(),
             engine: engine.clone(),
             link: link.clone(),
+            versions: Arc::clone(&versions),
             network: Arc::clone(&network),
             policy: policy(&worker),
             clock: Arc::clone(&clock),
@@ -189,11 +192,15 @@ pub async fn run(
             bytes: config.retention.events_bytes,
         };
         let retention = tokio::spawn(stop.clone().run_until_cancelled_owned(retention.run()));
+        let fresh = Arc::clone(&versions);
+        let fresh = async move { fresh.keep_fresh().await };
+        let fresh = tokio::spawn(stop.clone().run_until_cancelled_owned(fresh));
         let end = pool.run(delivered).await;
         stop.cancel();
         let _ = delivering.await;
         let _ = guard.await;
         let _ = retention.await;
+        let _ = fresh.await;
         if let Err(error) = running.await {
             tracing::error!(%error, "the lane engine panicked");
         }
@@ -282,14 +289,9 @@ fn rhythm(worker: &WorkerConfig) -> Rhythm {
 }
 
 fn link_config(worker: &WorkerConfig) -> LinkConfig {
-    // The configuration has been validated: no version, or three numbers.
-    let version = match worker.whatsapp.version[..] {
-        [primary, secondary, tertiary] => ClientVersion(primary, secondary, tertiary),
-        _ => ClientVersion::default(),
-    };
     let ack_timeout = Duration::from_millis(worker.ack_timeout_ms);
     LinkConfig {
-        version,
+        check_recipients: worker.whatsapp.check_recipients,
         ack_timeout,
         ..LinkConfig::default()
     }

@@ -25,9 +25,14 @@ pub(crate) fn example() -> Value {
         "ratePerHour": 200,
         "autoRead": false,
         "presenceTyping": false,
+        "online": false,
         "paused": false,
         "worker": "wkr_01KAHX3N5RDGT0M7Y8Z9ABCDEF",
         "lastError": null,
+        "clientVersion": "2.3000.1045368834",
+        "lastAckAt": 1_763_700_000_100_i64,
+        "lastPongAt": 1_763_700_000_110_i64,
+        "restrictions": [],
         "createdAt": 1_763_700_000_000_i64,
         "updatedAt": 1_763_700_000_123_i64,
     })
@@ -115,7 +120,14 @@ pub(crate) fn start() -> Operation {
     steered(
         "startSession",
         "Start a session",
-        "A worker takes it and connects.",
+        "A worker takes it and connects. A session belongs to the number that first took it in: \
+         another one that scans its code is logged out again (event `session.account_mismatch`), \
+         unless it is started with `?rebind=true`.",
+    )
+    .query(
+        "rebind",
+        flag("Whether another number may take the place of the one it belongs to, once."),
+        "Moves the session to another number.",
     )
 }
 

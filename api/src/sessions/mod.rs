@@ -1,5 +1,6 @@
 //! Sessions: making, finding, steering and pairing them.
 
+pub(crate) mod account;
 pub(crate) mod docs;
 mod input;
 mod pairing;
@@ -7,7 +8,7 @@ mod picture;
 
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::{OriginalUri, Request, State};
 use axum::http::header::LOCATION;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -34,7 +35,8 @@ pub(crate) async fn list(
 ) -> Result<Json<Page<Session>>, ApiError> {
     let mut sessions = app.sessions.list(&caller.organization).await?;
     sessions.retain(|session| caller.sees(&session.id));
-    Ok(Json(Page::only(sessions)))
+    let sessions = sessions.into_iter().map(|session| shown(&app, session));
+    Ok(Json(Page::only(sessions.collect())))
 }
 
 /// `POST /sessions`.
@@ -113,7 +115,12 @@ pub(crate) async fn start(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Arc<Caller>>,
     Named(session): Named<String>,
+    uri: OriginalUri,
 ) -> Result<Json<Session>, ApiError> {
+    let of = caller.session(&session)?;
+    if account::rebinds(&uri)? && !app.sessions.allow_rebind(app.now(), &of).await? {
+        return Err(session_not_found());
+    }
     act(&app, &caller, &session, DesiredChange::Start).await
 }
 
@@ -213,5 +220,15 @@ async fn desired_change(
 }
 
 async fn found(app: &App, of: &SessionRef) -> Result<Session, ApiError> {
-    app.sessions.get(of).await?.ok_or_else(session_not_found)
+    let session = app.sessions.get(of).await?.ok_or_else(session_not_found)?;
+    Ok(shown(app, session))
+}
+
+/// A session as it is shown: restrictions that have ended are past.
+fn shown(app: &App, mut session: Session) -> Session {
+    let now = app.now();
+    session
+        .restrictions
+        .retain(|restriction| restriction.until.is_none_or(|until| until > now));
+    session
 }

@@ -93,6 +93,12 @@ pub(crate) async fn pairing_code(
     let of = caller.session(&session)?;
     let phone = read_body(&app, request, phone).await?.unwrap_or_default();
     let record = unpaired(&app, &of).await?;
+    if !record.rebind && record.account.as_ref().is_some_and(|bound| *bound != phone) {
+        return Err(ApiError::conflict(
+            "account_mismatch",
+            "the session belongs to another number; start it with ?rebind=true to move it",
+        ));
+    }
     let Some(worker) = &record.session.worker else {
         return Err(not_offered(&record));
     };

@@ -8,6 +8,7 @@
 //! Nothing of this is durable: a request that is lost is answered by nobody, and its caller gives
 //! up at its deadline. What must not be lost is a send, or a wish in the session's record.
 
+mod account;
 mod groups;
 mod media;
 
@@ -21,6 +22,7 @@ use crate::domain::{InstanceId, OrganizationId, SessionId, WorkerId};
 use crate::lane::SessionRef;
 use crate::redis::{RedisFailure, Store};
 
+pub use account::{AccountCommand, CHECKED_AT_ONCE, Checked, Renewed};
 pub use groups::{
     Created, DESCRIPTION_LENGTH, Group, GroupChanges, GroupCommand, GroupMember, Invite,
     JoinStatus, Joined, MEMBERS_AT_ONCE, MemberChange, MemberOutcome, MemberRole, SUBJECT_LENGTH,
@@ -45,6 +47,8 @@ pub enum Command {
     Group(GroupCommand),
     /// Something about a file: what exactly, and what it is answered with, is documented there.
     Media(MediaCommand),
+    /// Something about the account: what exactly, and what it is answered with, is told there.
+    Account(AccountCommand),
 }
 
 impl Command {
@@ -55,6 +59,7 @@ impl Command {
             Self::PairingCode { .. } => "pairing_code",
             Self::Group(command) => command.name(),
             Self::Media(command) => command.name(),
+            Self::Account(command) => command.name(),
         }
     }
 }

@@ -109,8 +109,26 @@ impl WorkerConfig {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WhatsAppConfig {
-    /// The WhatsApp Web version to announce: three numbers, or none for the library's own.
+    /// The WhatsApp Web version to announce: three numbers, or none for the newest.
     pub version: Vec<u32>,
+    /// The page that names the newest version; empty = WhatsApp Web's own, and none in builds for
+    /// the sandbox.
+    pub version_url: String,
+    /// How old the newest version may be before it is fetched again, in milliseconds.
+    pub version_refresh_ms: u64,
+    /// The least time between two fetches of the whole installation, in milliseconds.
+    pub version_pause_ms: u64,
+    /// The first rest after WhatsApp ended a connection, in milliseconds; it doubles.
+    pub rest_base_ms: u64,
+    /// The longest such rest, in milliseconds.
+    pub rest_max_ms: u64,
+    /// How many rounds of QR codes nobody scans before the session waits to be started again.
+    pub qr_rounds: u32,
+    /// Whether a number nobody wrote to is looked up before the first message to it.
+    pub check_recipients: bool,
+    /// How long a message that could not be decrypted may take to come again before it is told as
+    /// such, in milliseconds.
+    pub undecryptable_ms: u64,
     /// Another server than the real one; empty = the real one. Builds for the sandbox only.
     pub url: String,
 }

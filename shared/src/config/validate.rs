@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Config;
+use super::{Config, WhatsAppConfig};
 use crate::domain::InstallationId;
 
 /// A setting with a value that is not allowed: which, what is wrong, what is allowed.
@@ -314,9 +314,53 @@ fn worker(config: &Config, problems: &mut Problems) {
     if !matches!(worker.whatsapp.version.len(), 0 | 3) {
         problems.add(
             "worker.whatsapp.version",
-            "must be three numbers, or empty for the library's own",
+            "must be three numbers, or empty for the newest",
         );
     }
+    whatsapp(&worker.whatsapp, problems);
+}
+
+fn whatsapp(whatsapp: &WhatsAppConfig, problems: &mut Problems) {
+    let url = whatsapp.version_url.as_str();
+    let scheme = ["http://", "https://"]
+        .iter()
+        .any(|scheme| url.starts_with(scheme));
+    if !url.is_empty() && !scheme {
+        problems.add(
+            "worker.whatsapp.version_url",
+            "must be an http:// or https:// address, or empty for WhatsApp's own page",
+        );
+    }
+    problems.range(
+        "worker.whatsapp.version_refresh_ms",
+        whatsapp.version_refresh_ms,
+        SECOND..=7 * 24 * HOUR,
+    );
+    problems.range(
+        "worker.whatsapp.version_pause_ms",
+        whatsapp.version_pause_ms,
+        1..=24 * HOUR,
+    );
+    problems.range(
+        "worker.whatsapp.rest_base_ms",
+        whatsapp.rest_base_ms,
+        10..=HOUR,
+    );
+    problems.range(
+        "worker.whatsapp.rest_max_ms",
+        whatsapp.rest_max_ms,
+        whatsapp.rest_base_ms.max(10)..=24 * HOUR,
+    );
+    problems.range(
+        "worker.whatsapp.undecryptable_ms",
+        whatsapp.undecryptable_ms,
+        100..=24 * HOUR,
+    );
+    problems.range(
+        "worker.whatsapp.qr_rounds",
+        u64::from(whatsapp.qr_rounds),
+        0..=1_000,
+    );
 }
 
 fn egress(config: &Config, problems: &mut Problems) {

@@ -25,7 +25,7 @@ pub use id::{
 pub use jid::{InvalidJid, InvalidPerson, InvalidPhone, Jid, PersonJid, PhoneNumber, hint_at};
 pub use known::KnownMessage;
 pub use session::{
-    DEFAULT_RATE_PER_HOUR, DEFAULT_RATE_PER_MIN, Limits, Session, SessionStatus,
+    DEFAULT_RATE_PER_HOUR, DEFAULT_RATE_PER_MIN, Limits, Restriction, Session, SessionStatus,
     UnknownSessionStatus,
 };
 pub use status::{SendStatus, UnknownStatus};

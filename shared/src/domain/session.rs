@@ -97,6 +97,19 @@ impl Default for Limits {
     }
 }
 
+/// What WhatsApp holds against an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Restriction {
+    /// `reach_out_timelock`: people never written to can not be written to; `new_chat_cap`: too many
+    /// of them were; `temporary_ban`: nobody can be written to.
+    pub kind: String,
+    /// When it ends, where WhatsApp says so.
+    pub until: Option<Millis>,
+    /// WhatsApp's own name or code for it.
+    pub code: String,
+}
+
 /// A session as the contract shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -120,12 +133,22 @@ pub struct Session {
     pub auto_read: bool,
     /// Whether "typing…" is shown before a text is sent.
     pub presence_typing: bool,
+    /// Whether contacts see the account as online.
+    pub online: bool,
     /// Whether an operator paused its lane: sends are accepted and wait.
     pub paused: bool,
     /// The worker that owns it.
     pub worker: Option<WorkerId>,
     /// Why it failed, or why it last lost its connection.
     pub last_error: Option<String>,
+    /// The version of WhatsApp Web that it announced when it last connected.
+    pub client_version: Option<String>,
+    /// When WhatsApp last acknowledged a message of it, to the minute.
+    pub last_ack_at: Option<Millis>,
+    /// When WhatsApp was last heard, to the minute: it answers pings every half a minute.
+    pub last_pong_at: Option<Millis>,
+    /// What WhatsApp holds against the account.
+    pub restrictions: Vec<Restriction>,
     /// When it was created.
     pub created_at: Millis,
     /// When any of this last changed.

@@ -217,6 +217,47 @@ impl Sessions {
         self.get(of).await
     }
 
+    /// Sets whether contacts see the account as online, and tells its worker; false where there is no
+    /// such session.
+    ///
+    /// # Errors
+    /// When Redis does not answer; setting it again is harmless.
+    pub async fn set_presence(
+        &self,
+        now: Millis,
+        of: &SessionRef,
+        online: bool,
+    ) -> Result<bool, RedisFailure> {
+        self.set_flag(now, of, "online", online).await
+    }
+
+    /// Lets another number take the place of the one that the session is bound to, once; false where
+    /// there is no such session.
+    ///
+    /// # Errors
+    /// When Redis does not answer; setting it again is harmless.
+    pub async fn allow_rebind(&self, now: Millis, of: &SessionRef) -> Result<bool, RedisFailure> {
+        self.set_flag(now, of, "rebind", true).await
+    }
+
+    async fn set_flag(
+        &self,
+        now: Millis,
+        of: &SessionRef,
+        name: &'static str,
+        on: bool,
+    ) -> Result<bool, RedisFailure> {
+        if self.get(of).await?.is_none() {
+            return Ok(false);
+        }
+        let fields = [(name, flag(on).to_owned()), ("updatedAt", now.to_string())];
+        let key = key(PARTITION, &self.root(of), "session", &[of.session.as_str()]);
+        let mut connection = self.store.connection.clone();
+        let () = connection.hset_multiple(key, &fields).await?;
+        self.tell(of).await?;
+        Ok(true)
+    }
+
     /// Records what a user wants and tells the workers; false where there is no such session.
     ///
     /// # Errors

@@ -40,6 +40,11 @@ pub struct SessionRecord {
     pub logout: bool,
     /// The present fencing token.
     pub epoch: Epoch,
+    /// The number (digits) that it is bound to since a phone first took it in; it stays when the
+    /// session is logged out.
+    pub account: Option<String>,
+    /// Whether another number may take that place, once.
+    pub rebind: bool,
 }
 
 /// A QR code that waits to be scanned.
@@ -68,6 +73,7 @@ impl SessionRecord {
                 .and_then(|value| value.parse().ok())
                 .unwrap_or(default)
         };
+        let time = |name: &str| text(name).and_then(|text| text.parse::<Millis>().ok());
         let default = Limits::default();
         let session = Session {
             id: of.session.clone(),
@@ -82,9 +88,16 @@ impl SessionRecord {
             },
             auto_read: text("autoRead").as_deref() == Some("1"),
             presence_typing: text("presenceTyping").as_deref() == Some("1"),
+            online: text("online").as_deref() == Some("1"),
             paused: text("paused").as_deref() == Some("1"),
             worker: text("worker").and_then(|id| id.parse().ok()),
             last_error: text("lastError"),
+            client_version: text("clientVersion"),
+            last_ack_at: time("lastAckAt"),
+            last_pong_at: time("lastPongAt"),
+            restrictions: text("restrictions")
+                .and_then(|json| serde_json::from_str(&json).ok())
+                .unwrap_or_default(),
             created_at: fields.get("createdAt")?.parse().ok()?,
             updated_at: fields.get("updatedAt")?.parse().ok()?,
         };
@@ -94,6 +107,8 @@ impl SessionRecord {
             restarts: number("restarts").unwrap_or(0),
             logout: text("logout").as_deref() == Some("1"),
             epoch: Epoch(number("epoch").unwrap_or(0)),
+            account: text("account"),
+            rebind: text("rebind").as_deref() == Some("1"),
         })
     }
 }

@@ -68,6 +68,10 @@ impl Client {
     /// Takes the client in according to its payload.
     pub(crate) fn greet(&mut self, noise_key: &[u8; 32], payload: &[u8]) {
         let (world, link) = (&self.world, &self.link);
+        if world.versions.refuses(login::version(payload)) {
+            self.stage = self.refuse(&Refusal::OUTDATED);
+            return;
+        }
         self.stage = match Purpose::read(payload) {
             Some(Purpose::Register(registration)) => {
                 let link = Arc::clone(link);
@@ -182,11 +186,29 @@ impl Session {
                     self.device.chat_states.flush(&self.link);
                 }
             }
-            "presence" => self.presence(node),
+            "presence" => {
+                self.note_presence(node);
+                self.presence(node);
+            }
             "chatstate" => chat_state::relay(self, node),
             tag => tracing::debug!(tag, "a stanza was ignored"),
         }
         None
+    }
+
+    /// The companion shows its account as online, or not.
+    fn note_presence(&self, node: &NodeRef<'_>) {
+        let attr = |key| node.get_attr(key).map(ValueRef::as_str).unwrap_or_default();
+        let available = match attr("type").as_ref() {
+            "available" | "" => true,
+            "unavailable" => false,
+            _ => return,
+        };
+        let DeviceAddress { account, device } = &self.address;
+        let phone = account.phone_number();
+        self.world
+            .conducts
+            .shows(phone, *device, available, &attr("name"));
     }
 
     /// The device has what an `<ack>` names.

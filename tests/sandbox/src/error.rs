@@ -60,6 +60,8 @@ pub(crate) enum PairingError {
     UnknownCode,
     #[error("the phone number must be 7 to 15 digits")]
     BadPhone,
+    #[error("Couldn't link device: its version is too old")]
+    CouldNotLink,
     #[error("the client left before the pairing was complete")]
     ClientLeft,
     #[error("the client did not answer within {0} s")]

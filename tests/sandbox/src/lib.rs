@@ -12,6 +12,7 @@ mod channels;
 mod chat_state;
 mod client;
 mod clock;
+mod conduct;
 mod config;
 mod destination;
 mod devices;
@@ -38,6 +39,7 @@ mod removal;
 mod sandbox;
 mod socket;
 mod submission;
+mod versions;
 mod world;
 
 pub use config::Config;

@@ -14,6 +14,7 @@ use crate::devices::Device;
 use crate::link::Link;
 use crate::pairing::Registration;
 use crate::prekeys::{SignedPreKey, fixed, number};
+use crate::versions::Version;
 use crate::world::World;
 
 /// What a client wants.
@@ -35,8 +36,10 @@ impl Purpose {
                 device,
             });
         }
+        let version = announced(&payload);
         let data = payload.device_pairing_data.into_option()?;
         Some(Self::Register(Registration {
+            version,
             registration_id: number(data.e_regid.as_deref())?,
             identity: fixed(data.e_ident.as_deref())?,
             signed: SignedPreKey {
@@ -47,6 +50,25 @@ impl Purpose {
             push_name: payload.push_name.filter(|name| !name.is_empty()),
         }))
     }
+}
+
+/// The version that a client says it is, whatever it wants.
+pub(crate) fn version(payload: &[u8]) -> Version {
+    let payload = ClientPayload::decode_from_slice(payload);
+    payload.map_or_else(|_| Version::default(), |payload| announced(&payload))
+}
+
+fn announced(payload: &ClientPayload) -> Version {
+    let agent = payload.user_agent.as_option();
+    let version = agent.and_then(|agent| agent.app_version.as_option());
+    version.map_or_else(Version::default, |version| {
+        let part = |part: Option<u32>| part.unwrap_or_default();
+        Version([
+            part(version.primary),
+            part(version.secondary),
+            part(version.tertiary),
+        ])
+    })
 }
 
 /// Why a login is refused: what the `<failure>` says.
@@ -61,6 +83,12 @@ impl Refusal {
     /// The companion is not linked (any more).
     pub(crate) const LOGGED_OUT: Self = Self {
         reason: 401,
+        attributes: BTreeMap::new(),
+    };
+
+    /// The client is too old.
+    pub(crate) const OUTDATED: Self = Self {
+        reason: 405,
         attributes: BTreeMap::new(),
     };
 

@@ -9,6 +9,7 @@ use wacore_binary::Node;
 use crate::accounts::{Accounts, DeviceAddress};
 use crate::certificate::CertificateChain;
 use crate::channels::Channels;
+use crate::conduct::Conducts;
 use crate::config::Config;
 use crate::error::StartError;
 use crate::faults::Faults;
@@ -17,6 +18,7 @@ use crate::ledger::Ledger;
 use crate::mailbox::Class;
 use crate::media::Cdn;
 use crate::pairing::PairingDesk;
+use crate::versions::Versions;
 
 /// The shared state. Each part has its own lock, and none is held across an
 /// await.
@@ -30,6 +32,8 @@ pub(crate) struct World {
     pub(crate) ledger: Ledger,
     pub(crate) faults: Faults,
     pub(crate) cdn: Cdn,
+    pub(crate) versions: Versions,
+    pub(crate) conducts: Conducts,
     next: AtomicU64,
 }
 
@@ -44,6 +48,8 @@ impl World {
             ledger: Ledger::new(config.ledger_limit),
             faults: Faults::default(),
             cdn: Cdn::new()?,
+            versions: Versions::default(),
+            conducts: Conducts::default(),
             next: AtomicU64::new(1),
             config,
         })

@@ -172,6 +172,12 @@ impl World {
         Ok(Peer { phone, jid, lid })
     }
 
+    /// Sets a variable for the workers that are started from now on.
+    pub fn set_for_workers(&mut self, name: &str, value: &str) {
+        let setting = (name.to_owned(), value.to_owned());
+        self.installation.worker_env.push(setting);
+    }
+
     /// Starts another worker.
     ///
     /// # Errors

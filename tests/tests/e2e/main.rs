@@ -4,8 +4,10 @@
 //! nothing but what the API, the sandbox's people and the wire's ledger say.
 
 mod access;
+mod account;
 mod accounts;
 mod amendments;
+mod client_version;
 mod clocks;
 mod compatibility;
 mod crash;
@@ -33,6 +35,7 @@ mod rate;
 mod readme;
 mod received;
 mod refusal;
+mod resting;
 mod schemathesis;
 mod send;
 mod session;

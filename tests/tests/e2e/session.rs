@@ -126,7 +126,10 @@ async fn the_api_logs_a_session_out_and_pairs_it_anew() -> Result<()> {
                 .await?
                 .expect(200)?;
             api.wait_for_session(&session.id, "logged_out").await?;
-            api.start_session(&session.id).await?;
+            let path = format!("/sessions/{}:start?rebind=true", session.id);
+            api.call(api.request(Method::POST, &path))
+                .await?
+                .expect(200)?;
             gateway_tests::world::pair(&api, &world.sandbox(), &session.id, "15550000009").await?;
             let now = api.session(&session.id).await?;
             assert_eq!(now["waJid"], "15550000009@s.whatsapp.net");

@@ -199,7 +199,9 @@ impl ProtocolStore for RedisKeystore {
 
     async fn take_sent_message(&self, chat_jid: &str, message_id: &str) -> Result<Option<Vec<u8>>> {
         let field = keys::field(&[chat_jid, message_id]);
-        Ok(self.take_timed(&SENT, &field).await?)
+        // Read, and not taken: a second device may ask in the same moment, and the library puts the
+        // copy back after it answered. Its life ends by time.
+        Ok(self.get_timed(&SENT, &field).await?)
     }
 
     async fn delete_expired_sent_messages(&self, cutoff_timestamp: i64) -> Result<u32> {

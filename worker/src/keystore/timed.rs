@@ -15,13 +15,13 @@ pub(super) struct Timed {
     life: Option<i64>,
 }
 
-/// Copies of sent messages, which answer retry receipts. whatsapp-rust expires them after two
-/// hours; the bound holds for a session that sends more than two a second all that time.
+/// Copies of sent messages, which answer retry receipts, for a day (`SENT_MESSAGE_TTL`). The bound on
+/// their number is for sessions that send more than twenty a minute all that time: the oldest go.
 pub(super) const SENT: Timed = Timed {
     rows: keys::SENT,
     times: keys::SENT_TIME,
-    most: Some(16_384),
-    life: None,
+    most: Some(32_768),
+    life: Some(24 * 3600),
 };
 
 /// Decrypted messages that were not told yet; none is ever dropped for lack of room.

@@ -137,6 +137,20 @@ impl SendPolicy {
                     self.again(moment, "WhatsApp did not acknowledge the message", None);
                 go_on(Attempt::Silent(due, failure))
             }
+            // Once more with the devices asked for anew; a recipient without any is none.
+            SendOutcome::Unreached if moment.attempt == 1 => go_on(self.retry(
+                moment,
+                "no device of the recipient could be encrypted for",
+                None,
+            )),
+            SendOutcome::Unreached => go_on(Attempt::Dead(SendFailure::new(
+                "recipient_unreachable",
+                "no device of the recipient could be encrypted for, so nobody would have received it",
+            ))),
+            SendOutcome::NotSent(NotSent::NotRegistered) => go_on(Attempt::Dead(SendFailure::new(
+                "recipient_not_on_whatsapp",
+                "the number is not on WhatsApp",
+            ))),
             SendOutcome::NotSent(NotSent::Failed(_)) => {
                 let (due, failure) = self.again(moment, "the message could not be prepared", None);
                 go_on(Attempt::Retry(due, failure))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use gateway_shared::clock::SharedClock;
+use gateway_shared::clock::{Millis, SharedClock};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use wacore::store::DevicePropsOverride;
@@ -20,7 +20,9 @@ use super::inbound::CommitHook;
 use super::pair::{PairingFailure, request_code};
 use super::state::Core;
 use super::transport::{Dialer, MayAct};
-use super::{ChannelPlaces, ClientVersion, Fact, InboundSink, LinkEnd, Network, channels};
+use super::{
+    ChannelPlaces, ClientVersion, Fact, InboundSink, LinkEnd, Network, WaAddress, channels,
+};
 use crate::Backoff;
 
 /// How long the backend keeps what was sent, to answer retry receipts: those of a phone that was
@@ -74,6 +76,10 @@ pub struct LinkConfig {
     /// Most between two dials while the network fails us. The wait before the first redial is
     /// half a second, doubles from there, and is spread evenly from half of it to all of it.
     pub redial: Duration,
+    /// Whether contacts are to see the account as online.
+    pub online: bool,
+    /// Whether a number nobody wrote to is looked up before the first message to it.
+    pub check_recipients: bool,
     /// How many one-time keys a device uploads; nothing = WhatsApp Web's own 812.
     pub pre_keys: Option<usize>,
 }
@@ -88,6 +94,8 @@ impl Default for LinkConfig {
             ack_timeout: Duration::from_secs(15),
             silent_acks: 3,
             redial: Duration::from_secs(30),
+            online: false,
+            check_recipients: true,
             pre_keys: None,
         }
     }
@@ -140,7 +148,9 @@ pub struct Link {
     pub(super) client: Arc<Client>,
     pub(super) core: Arc<Core>,
     pub(super) ack_timeout: Duration,
-    /// The frames that arrive are shown to us before they are acknowledged (`arrivals.rs`).
+    pub(super) check_recipients: bool,
+    /// The frames that arrive are shown to us before they are acknowledged (`arrivals.rs`), and
+    /// those for which the library has no event.
     _raw_nodes: RawNodeLease,
 }
 
@@ -191,7 +201,10 @@ impl Link {
             .with_http_client_arc(parts.network.http())
             .with_version_override((major, minor, build))
             .with_cache_config(caches())
-            .with_skip_history_sync(true)
+            // Of an account's history the library takes what its messages need: the tokens of
+            // people it knows, the salt for those of others, who is who by number and LID, and its
+            // own name. Nobody listens to the rest, so it is dropped.
+            .with_skip_history_sync(false)
             .with_background_saver_interval(SAVER_INTERVAL)
             .with_inbound_durability_hook(CommitHook {
                 core: Arc::clone(&core),
@@ -217,7 +230,9 @@ impl Link {
             client,
             core,
             ack_timeout: config.ack_timeout,
+            check_recipients: config.check_recipients,
         };
+        link.wish_presence(config.online);
         if let Pairing::Code { phone } = config.pairing
             && !link.is_paired()
         {
@@ -241,6 +256,26 @@ impl Link {
     #[must_use]
     pub fn is_connected(&self) -> bool {
         self.core.is_connected()
+    }
+
+    /// The account by number, once a phone has taken this device in.
+    #[must_use]
+    pub fn number(&self) -> Option<WaAddress> {
+        self.client.pn().map(|jid| WaAddress::from(&jid))
+    }
+
+    /// When WhatsApp last acknowledged a message of this link.
+    #[must_use]
+    pub fn last_ack_at(&self) -> Option<Millis> {
+        Some(self.core.last_ack.load(Ordering::Relaxed)).filter(|at| *at > 0)
+    }
+
+    /// When WhatsApp last said anything: it answers pings, so a link that stands says something
+    /// every half a minute.
+    #[must_use]
+    pub fn last_pong_at(&self) -> Option<Millis> {
+        let at = self.client.stats().last_data_received_ms;
+        Millis::try_from(at).ok().filter(|at| *at > 0)
     }
 
     /// Follows whether sends may flow.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use gateway_shared::clock::Millis;
 use gateway_shared::events::inbound::{Address, UndecryptablePayload};
 use gateway_shared::lane::ReceiptStatus;
 use wacore::types::events::{
@@ -10,13 +11,13 @@ use wacore::types::events::{
     InboundMessage as LibraryMessage, Receipt, ServerAck, UndecryptableMessage,
 };
 use wacore::types::presence::ReceiptType;
-use wacore_binary::JidExt as _;
+use wacore_binary::{JidExt as _, NodeRef};
 
 use super::acks::Answer;
 use super::calls::CallFact;
 use super::channels::Late;
 use super::state::Core;
-use super::{Fact, GroupNotice, LinkEnd, ReceiptFact, WaAddress};
+use super::{Fact, GroupNotice, LinkEnd, ReceiptFact, Undecrypted, WaAddress};
 
 impl Core {
     fn acknowledged(&self, ack: &ServerAck) {
@@ -26,7 +27,10 @@ impl Core {
         }
         self.received();
         let answer = match &ack.error {
-            None => Answer::Acked,
+            None => {
+                self.last_ack.store(self.clock.now(), Ordering::Relaxed);
+                Answer::Acked
+            }
             // A code that is no number refuses all the same.
             Some(code) => Answer::Nacked(code.parse().unwrap_or(0)),
         };
@@ -127,10 +131,20 @@ fn receipt_status(kind: &ReceiptType) -> Option<ReceiptStatus> {
 fn logout_reason(reason: ConnectFailureReason) -> String {
     match reason {
         ConnectFailureReason::LoggedOut => "logged_out".into(),
-        ConnectFailureReason::AccountLocked => "account_locked".into(),
         ConnectFailureReason::UnknownLogout => "unknown_logout".into(),
         other => format!("code_{}", other.code()),
     }
+}
+
+/// When WhatsApp says that it stops serving this version of the client, if the stanza says so. The
+/// library has no event for it.
+fn client_expiration(node: &NodeRef<'_>) -> Option<Millis> {
+    if node.tag != "ib" {
+        return None;
+    }
+    let expiration = node.get_optional_child("client_expiration")?;
+    let seconds: Millis = expiration.get_attr("t")?.as_str().parse().ok()?;
+    (seconds >= 0).then(|| seconds.saturating_mul(1_000))
 }
 
 impl EventHandler for Core {
@@ -138,12 +152,20 @@ impl EventHandler for Core {
         match &*event {
             Event::ServerAck(ack) => self.acknowledged(ack),
             Event::Receipt(receipt) => self.receipt(receipt),
-            Event::RawNode(node) => self
-                .arrivals
-                .arrived(node.get(), self.inbound.wants_stories()),
+            Event::RawNode(node) => {
+                self.arrivals
+                    .arrived(node.get(), self.inbound.wants_stories());
+                if let Some(at) = client_expiration(node.get()) {
+                    self.tell(Fact::ClientExpires { at });
+                }
+            }
             // Channels, and messages that our phone decrypted for us, pass the hook by.
             Event::Messages(batch) if !batch.hook_committed => self.bypassed(&batch.messages),
-            Event::UndecryptableMessage(message) => self.undecryptable(message),
+            Event::UndecryptableMessage(message) => {
+                self.undecryptable(message);
+                let message = Undecrypted::from_library(message);
+                self.tell(Fact::Undecrypted(Box::new(message)));
+            }
             Event::IncomingCall(call) => {
                 if let Some(call) = CallFact::of(call) {
                     self.tell(Fact::Call(Box::new(call)));
@@ -159,6 +181,7 @@ impl EventHandler for Core {
                 self.failed_dials.store(0, Ordering::Relaxed);
                 self.connected.send_replace(true);
                 self.commit_later(Late::Connected);
+                self.restore_presence();
                 self.tell(Fact::Connected {
                     jid: client
                         .as_ref()
@@ -200,6 +223,9 @@ impl EventHandler for Core {
             Event::PairError(failed) => self.tell(Fact::PairError {
                 reason: failed.error.clone(),
             }),
+            Event::LoggedOut(out) if out.reason == ConnectFailureReason::AccountLocked => {
+                self.final_fact(Fact::AccountLocked, LinkEnd::Locked);
+            }
             Event::LoggedOut(out) => self.final_fact(
                 Fact::LoggedOut {
                     reason: logout_reason(out.reason),
@@ -231,6 +257,7 @@ impl EventHandler for Core {
                     self.final_fact(fact, LinkEnd::Refused);
                 }
             }
+            Event::SelfPushNameUpdated(_) => self.restore_presence_after_it_is_shown(),
             // The library looks at notifications side by side: those that come together are told in
             // any order.
             Event::GroupUpdate(update) => {
@@ -265,6 +292,7 @@ impl EventHandler for Core {
             EventKind::IncomingCall,
             EventKind::MissedCall,
             EventKind::CallEndedElsewhere,
+            EventKind::SelfPushNameUpdated,
         ])
     }
 }

@@ -7,7 +7,7 @@ use gateway_shared::events::inbound::UndecryptablePayload;
 use gateway_shared::lane::ReceiptStatus;
 
 use super::calls::CallFact;
-use super::{GroupNotice, WaAddress};
+use super::{GroupNotice, Undecrypted, WaAddress};
 
 /// Something that happened on a link. Codes and addresses are secret or personal: they do not
 /// show in logs.
@@ -65,7 +65,7 @@ pub enum Fact {
     },
     /// The account no longer knows this device. Its keys are worth nothing.
     LoggedOut {
-        /// `logged_out`, `account_locked`, `unknown_logout` or `code_<n>`.
+        /// `logged_out`, `unknown_logout` or `code_<n>`.
         reason: String,
         /// Whether WhatsApp said so when we connected, and not while we were.
         on_connect: bool,
@@ -84,6 +84,13 @@ pub enum Fact {
     },
     /// WhatsApp takes this version of the client no more.
     ClientOutdated,
+    /// WhatsApp announced when it stops serving this version of the client.
+    ClientExpires {
+        /// When.
+        at: Millis,
+    },
+    /// The account is locked; WhatsApp may unlock it, so the keys stay worth something.
+    AccountLocked,
     /// WhatsApp refused the login.
     ConnectFailure {
         /// WhatsApp's code.
@@ -93,6 +100,8 @@ pub enum Fact {
     },
     /// A recipient's device tells of messages we sent.
     Receipt(ReceiptFact),
+    /// A message arrived that could not be decrypted.
+    Undecrypted(Box<Undecrypted>),
     /// Something changed about a group.
     Group(Box<GroupNotice>),
     /// A call rings, or rings no more.
@@ -144,7 +153,9 @@ pub enum LinkEnd {
     Banned,
     /// See [`Fact::ClientOutdated`].
     Outdated,
-    /// See [`Fact::ConnectFailure`], with a code that repeating does not heal.
+    /// See [`Fact::AccountLocked`].
+    Locked,
+    /// See [`Fact::ConnectFailure`], with a code after which the library does not connect again.
     Refused,
     /// See [`Fact::QrExhausted`].
     QrExhausted,
@@ -176,6 +187,8 @@ impl fmt::Debug for Fact {
                 write!(f, "TemporaryBan({code}, until {until})")
             }
             Self::ClientOutdated => f.write_str("ClientOutdated"),
+            Self::ClientExpires { at } => write!(f, "ClientExpires(at {at})"),
+            Self::AccountLocked => f.write_str("AccountLocked"),
             Self::ConnectFailure { code, .. } => write!(f, "ConnectFailure({code})"),
             Self::Receipt(receipt) => {
                 let ReceiptFact {
@@ -185,6 +198,7 @@ impl fmt::Debug for Fact {
                 } = receipt;
                 write!(f, "Receipt({status:?}, {message_ids:?})")
             }
+            Self::Undecrypted(message) => write!(f, "Undecrypted({})", message.id),
             Self::Group(notice) => write!(f, "Group({:?})", notice.change),
             Self::Call(call) => write!(f, "Call({})", call.kind),
             Self::Undecryptable(message) => {

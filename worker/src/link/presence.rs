@@ -1,6 +1,5 @@
 //! What people see of us beside messages: that we read, that we type.
 
-use gateway_shared::domain::Jid as Chat;
 use wacore_binary::Jid;
 
 use super::{Link, WaAddress};
@@ -9,6 +8,12 @@ use super::{Link, WaAddress};
 #[derive(Debug, thiserror::Error)]
 #[error("WhatsApp could not be told: {0}")]
 pub struct Unshown(#[source] Box<dyn std::error::Error + Send + Sync>);
+
+impl Unshown {
+    pub(super) fn new(error: Box<dyn std::error::Error + Send + Sync>) -> Self {
+        Self(error)
+    }
+}
 
 impl Link {
     /// Shows the author of messages that they were read, where the account's privacy settings let
@@ -27,19 +32,9 @@ impl Link {
         let marked = self.client.mark_as_read(&chat_jid, author, ids).await;
         marked.map_err(|error| Unshown(error.into()))
     }
-
-    /// Shows a chat that we type. It ends with the next message, or by itself after some seconds.
-    ///
-    /// # Errors
-    /// When it did not leave.
-    pub async fn show_typing(&self, chat: &Chat) -> Result<(), Unshown> {
-        let chat = jid(chat.as_str())?;
-        let shown = self.client.chatstate().send_composing(&chat).await;
-        shown.map_err(|error| Unshown(error.into()))
-    }
 }
 
-fn jid(text: &str) -> Result<Jid, Unshown> {
+pub(super) fn jid(text: &str) -> Result<Jid, Unshown> {
     text.parse()
         .map_err(|_| Unshown("that is no address".into()))
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use gateway_shared::clock::Millis;
 use gateway_shared::domain::{Content, Jid as Chat};
 use gateway_shared::lane::ClaimedSend;
@@ -38,6 +39,8 @@ pub enum SendOutcome {
     /// It was written, or may have been, and nobody answered. The server may have it or not:
     /// trying again with the same id is right in both cases.
     Unacked(Silence),
+    /// It was written for our own devices only: none of the recipient's could be encrypted for.
+    Unreached,
     /// It was not written.
     NotSent(NotSent),
 }
@@ -50,6 +53,7 @@ impl SendOutcome {
             Self::Acked { .. } => "acked",
             Self::Nacked { .. } => "nacked",
             Self::Unacked(_) => "unacked",
+            Self::Unreached => "unreached",
             Self::NotSent(_) => "not_sent",
         }
     }
@@ -69,6 +73,8 @@ pub enum Silence {
 pub enum NotSent {
     /// There is no connection.
     NotConnected,
+    /// The number is not on WhatsApp.
+    NotRegistered,
     /// Nothing can be built from what is asked.
     Invalid(String),
     /// It revokes somebody else's message in a group, and the account is no admin of it.
@@ -121,9 +127,13 @@ impl Link {
             Ok(message) => message,
             Err(error) => return SendOutcome::NotSent(NotSent::Invalid(error.to_string())),
         };
+        let to = match self.recipient(&send.to).await {
+            Ok(to) => to,
+            Err(not_sent) => return SendOutcome::NotSent(not_sent),
+        };
         // What failed before may have failed for a stale view of the recipient.
         let fresh = send.attempt > 1;
-        self.transmit(send.to.as_str(), message, &send.wa_message_id, fresh)
+        self.transmit(&to, message, &send.wa_message_id, fresh)
             .await
     }
 
@@ -135,6 +145,31 @@ impl Link {
                 self.is_admin(chat).await == Some(false)
             }
             _ => false,
+        }
+    }
+
+    /// Where a message to a chat goes: to the chat, or to the account that has a number which is
+    /// written in two ways. Asks WhatsApp about numbers that nobody wrote to; where it does not
+    /// answer, the message is sent as it is.
+    async fn recipient(&self, chat: &Chat) -> Result<String, NotSent> {
+        let as_it_is = || Ok(chat.as_str().to_owned());
+        if !self.check_recipients || !self.core.is_connected() {
+            return as_it_is();
+        }
+        let Ok(jid) = chat.as_str().parse::<Jid>() else {
+            return as_it_is();
+        };
+        let own = self.client.pn().is_some_and(|own| own.user == jid.user);
+        if !jid.is_pn() || own || self.is_acquainted(&jid).await {
+            return as_it_is();
+        }
+        match self.registered(chat.user()).await {
+            Ok(Some(account)) => Ok(account.number.as_str().to_owned()),
+            Ok(None) => Err(NotSent::NotRegistered),
+            Err(error) => {
+                tracing::debug!(%error, "a number is written to without having been looked up");
+                as_it_is()
+            }
         }
     }
 
@@ -183,10 +218,17 @@ impl Link {
                 .with_device_freshness(Freshness::Refresh);
         }
 
+        let direct = to.is_pn() || to.is_lid();
+        let written = direct.then(|| self.watch_devices(id));
         let mut pending = self.core.acks.expect(id);
         let write = self.client.send_message_with_options(to, message, options);
         match self.written(write).await {
-            Ok(Ok(_)) => {}
+            Ok(Ok(_)) => {
+                let stanza = written.and_then(|written| written.now_or_never().flatten());
+                if stanza.is_some_and(|stanza| !self.reached_somebody(&stanza)) {
+                    return SendOutcome::Unreached;
+                }
+            }
             Ok(Err(error)) => return unwritten(&error),
             Err(_) => return self.unanswered(),
         }

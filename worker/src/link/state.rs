@@ -1,6 +1,6 @@
 //! What the parts of one link share: who waits, who is told, whether it is up.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
@@ -16,7 +16,9 @@ use super::acks::Acks;
 use super::arrivals::Arrivals;
 use super::channels::{ChannelPlaces, Late};
 use super::inbound::InboundSink;
+use super::reach::Directory;
 use super::transport::DialObserver;
+use super::visibility::Visibility;
 use super::{Fact, LinkEnd};
 
 /// What the parts of one link share.
@@ -49,6 +51,10 @@ pub(super) struct Core {
     /// Inbound messages wait for a sink that failed; a fresh connection brings them again.
     pub(super) uncommitted: Notify,
     pub(super) closing: CancellationToken,
+    pub(super) visibility: Visibility,
+    pub(super) directory: Directory,
+    /// When WhatsApp last acknowledged a message; 0 = not yet.
+    pub(super) last_ack: AtomicI64,
 }
 
 impl std::fmt::Debug for Core {
@@ -92,6 +98,9 @@ impl Core {
             dead: Notify::new(),
             uncommitted: Notify::new(),
             closing: CancellationToken::new(),
+            visibility: Visibility::default(),
+            directory: Directory::default(),
+            last_ack: AtomicI64::new(0),
         }
     }
 

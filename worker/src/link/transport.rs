@@ -20,6 +20,7 @@ use whatsapp_rust::transport::{
 };
 
 use super::ack_gate::{Guarded, ReceivedFacts};
+use super::histories::Bounded;
 
 /// How long one dial may take, waiting for its turn included. Below the library's own 20 seconds,
 /// so that it is we who learn of the failure.
@@ -129,7 +130,7 @@ impl Network {
             } else {
                 Connector::Plain
             },
-            http: super::http::client(),
+            http: Arc::new(Bounded::new(super::http::client())),
             dials: Semaphore::new(config.concurrent_dials),
         }))
     }

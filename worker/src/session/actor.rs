@@ -12,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use super::binding::{self, Binding, Bound};
 use super::commands::handle_command;
 use super::dispatch::LinkDispatch;
 use super::facts::Facts;
@@ -21,11 +22,15 @@ use super::observe::{Observer, Seen};
 use super::presence::{LinkPlace, PresenceSettings};
 use super::recall::EmittedMessages;
 use super::rest::rest_out;
+use super::resting::{self, After};
+use super::restrictions::Restrictions;
+use super::rests::Rests;
 use super::teardown::teardown;
+use super::undecryptable::Undecryptable;
 use super::{Ended, Owner, Runtime};
 use crate::engine::{LaneHandle, LaneSpec};
 use crate::keystore::{KeystoreError, RedisKeystore};
-use crate::link::{Fact, Link, LinkParts};
+use crate::link::{ClientVersion, Fact, Link, LinkConfig, LinkParts};
 use crate::pool::Order;
 
 /// Pause before a step that Redis did not take is tried again.
@@ -34,6 +39,8 @@ const AGAIN: Duration = Duration::from_millis(250);
 const JITTER_MS: u64 = 150;
 /// How long one connection attempt may keep its place among those under way.
 const CONNECTING: Duration = Duration::from_secs(10);
+/// How often the session's record is told when WhatsApp was last heard.
+const PULSE: Duration = Duration::from_secs(60);
 /// How long a session that is to be unlinked may take to connect for its good-bye.
 const PARTING: Duration = Duration::from_secs(15);
 
@@ -50,6 +57,8 @@ pub(super) enum ExitReason {
     Delete,
     /// Its link is to be opened anew.
     Reopen,
+    /// This number scanned its code, and it is bound to another one.
+    Stranger(String),
     /// It is somebody else's now, or this worker may not act any more.
     Lost,
 }
@@ -61,10 +70,17 @@ pub(super) async fn run(
     mut orders: mpsc::UnboundedReceiver<Order>,
 ) -> Ended {
     let lost = owner.liveness.fenced().child_token();
+    let mut rests = Rests::new(&runtime.config.whatsapp);
     loop {
-        let outcome = match run_connection(&runtime, &owner, &lost, &mut orders).await {
+        let outcome = match run_connection(&runtime, &owner, &lost, &mut orders, &mut rests).await {
             Ok(ExitReason::Reopen) => continue,
             Ok(ExitReason::Lost) => return Ended::Lost,
+            Ok(ExitReason::Stranger(found)) => {
+                match binding::turn_away(&runtime, &owner, &lost, &found).await {
+                    Ok(()) => continue,
+                    Err(error) => Err(error),
+                }
+            }
             Ok(leave) => teardown(&runtime, &owner, &lost, leave).await,
             Err(error) => Err(error),
         };
@@ -97,6 +113,15 @@ struct ConnectionRun<'a> {
     presence: Arc<PresenceSettings>,
     /// The device is to be unlinked as soon as the link is up.
     parting: bool,
+    /// How long it rests after what.
+    rests: &'a mut Rests,
+    /// The version that the link announces.
+    version: ClientVersion,
+    /// What WhatsApp said when it last refused the login.
+    refusal: String,
+    binding: Binding,
+    restrictions: Arc<Restrictions>,
+    undecryptable: Arc<Undecryptable>,
 }
 
 async fn run_connection(
@@ -104,6 +129,7 @@ async fn run_connection(
     owner: &Owner,
     lost: &CancellationToken,
     orders: &mut mpsc::UnboundedReceiver<Order>,
+    rests: &mut Rests,
 ) -> Result<ExitReason, LaneError> {
     let Some(record) = runtime.sessions.record(&owner.of).await? else {
         return Ok(ExitReason::Release(None));
@@ -141,6 +167,9 @@ async fn run_connection(
     let presence = Arc::new(PresenceSettings::of(&record.session, &place));
     let emitted = EmittedMessages::new(runtime, owner, &place);
     let sink = Arc::new(EventSink::new(runtime, owner, &presence));
+    let binding = Binding::of(&record);
+    let restrictions = Arc::new(Restrictions::new(runtime, owner));
+    let undecryptable = Undecryptable::new(runtime, owner, &place);
     let parts = LinkParts {
         network: Arc::clone(&runtime.network),
         clock: runtime.clock.clone(),
@@ -150,14 +179,24 @@ async fn run_connection(
                 .identifying(Arc::new(LaneIdentities::new(runtime, owner, &stale))),
         ),
         facts: tell,
-        inbound: Arc::clone(&sink) as _,
+        inbound: Arc::new(Bound {
+            binding: binding.clone(),
+            place: Arc::clone(&place),
+            sink: Arc::clone(&sink),
+        }),
         channels: sink,
         may_act: {
             let (liveness, stale) = (owner.liveness.clone(), stale.clone());
             Arc::new(move || !stale.is_cancelled() && liveness.may_act())
         },
     };
-    let link = match Link::open(runtime.link.clone(), parts).await {
+    let version = runtime.versions.current().await;
+    let config = LinkConfig {
+        version,
+        online: record.session.online,
+        ..runtime.link.clone()
+    };
+    let link = match Link::open(config, parts).await {
         Ok(link) => Arc::new(link),
         Err(error) => {
             tracing::error!(session = %owner.of.session, %error, "could not open the link");
@@ -183,6 +222,7 @@ async fn run_connection(
             owner,
             Arc::clone(&link),
             &presence,
+            &restrictions,
         )),
     });
     let lane = match lane.await {
@@ -202,6 +242,12 @@ async fn run_connection(
         facts,
         presence,
         parting,
+        rests,
+        version,
+        refusal: String::new(),
+        binding,
+        restrictions,
+        undecryptable,
     };
     let leave = run_connection
         .watch(&observer, &stale, permit, orders)
@@ -248,6 +294,8 @@ impl ConnectionRun<'_> {
         orders: &mut mpsc::UnboundedReceiver<Order>,
     ) -> Result<ExitReason, LaneError> {
         let opened = Instant::now();
+        let mut pulse = tokio::time::interval_at(opened + PULSE, PULSE);
+        pulse.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut permit = Some(permit);
         let mut rest_until: Option<Millis> = None;
         loop {
@@ -272,10 +320,21 @@ impl ConnectionRun<'_> {
                     tracing::debug!(session = %self.owner.of.session, ?fact, "fact");
                     let Some(fact) = self.record(observer, fact).await? else { continue };
                     permit = None;
+                    let Some(fact) = self.sift(fact).await else { continue };
+                    if let Fact::Connected { jid: Some(jid), .. } = &fact
+                        && self.binding.refuses(jid).is_some()
+                    {
+                        let found = binding::number(jid).to_owned();
+                        self.part(observer).await;
+                        return Ok(ExitReason::Stranger(found));
+                    }
                     match observer.observe(fact).await? {
                         Seen::Up if self.parting => return Ok(self.part(observer).await),
                         Seen::Up => {
                             observer.end_of_other_accounts().await?;
+                            self.rests.connected(self.runtime.now());
+                            self.runtime.versions.accepted().await;
+                            observer.fields(self.connected_fields()).await?;
                             self.lane.open();
                         }
                         Seen::Down => self.lane.hold(),
@@ -288,14 +347,70 @@ impl ConnectionRun<'_> {
                             self.lane.hold();
                             rest_until = Some(until);
                         }
-                        Seen::Failed(reason) => return Ok(ExitReason::Failed(reason)),
+                        Seen::Refused(why) => {
+                            self.lane.hold();
+                            self.refusal = why;
+                        }
+                        Seen::Expires(at) => self.runtime.versions.expires(at).await,
+                        Seen::Rest(cause) => {
+                            self.lane.hold();
+                            let end = resting::End {
+                                cause,
+                                version: self.version,
+                                refusal: &self.refusal,
+                                paired: self.link.is_paired(),
+                            };
+                            let after = resting::after(self.runtime, observer, self.rests, end);
+                            match after.await? {
+                                After::Reopen => return Ok(ExitReason::Reopen),
+                                After::Rest(until) => rest_until = Some(until),
+                                After::Stop(reason) => return Ok(ExitReason::Failed(reason)),
+                            }
+                        }
                     }
                 },
+                _ = pulse.tick() => observer.fields(self.pulse_fields()).await?,
                 () = sleep(rest), if rest_until.is_some() => return Ok(ExitReason::Reopen),
                 () = sleep_until(opened + CONNECTING), if permit.is_some() => permit = None,
                 () = sleep_until(opened + PARTING), if self.parting => return Ok(self.part(observer).await),
             }
         }
+    }
+
+    /// Takes out facts that are nobody else's matter. Gives back any other.
+    async fn sift(&self, fact: Fact) -> Option<Fact> {
+        match fact {
+            Fact::Undecrypted(message) => {
+                self.undecryptable.follow(*message);
+                None
+            }
+            // The end of what this pairing begins follows when it connects.
+            Fact::Paired { jid, .. } if self.binding.refuses(&jid).is_some() => None,
+            Fact::TemporaryBan { code, until, .. } => {
+                self.restrictions.banned(code, until).await;
+                Some(fact)
+            }
+            fact => Some(fact),
+        }
+    }
+
+    /// What the record says of a session that is connected.
+    fn connected_fields(&self) -> Vec<(&'static str, String)> {
+        let mut fields = vec![
+            ("clientVersion", self.version.to_string()),
+            // Whoever was meant to take the session's place has done so.
+            ("rebind", String::new()),
+        ];
+        fields.extend(self.pulse_fields());
+        fields
+    }
+
+    /// What the record says of when WhatsApp was last heard.
+    fn pulse_fields(&self) -> Vec<(&'static str, String)> {
+        let at = |name, at: Option<Millis>| at.map(|at| (name, at.to_string()));
+        let ack = at("lastAckAt", self.link.last_ack_at());
+        let pong = at("lastPongAt", self.link.last_pong_at());
+        ack.into_iter().chain(pong).collect()
     }
 
     /// Records what WhatsApp waits for us to have: a change to a group, a call, a message that could
@@ -364,8 +479,13 @@ impl ConnectionRun<'_> {
             self.lane.set_limits(record.session.limits);
         }
         self.presence.follow(&record.session);
+        self.binding = Binding::of(&record);
+        // Who asked for it has it shown by a command; this is for who did so while we were away.
+        self.link.wish_presence(record.session.online);
         self.parting = record.logout || record.desired == Desired::Deleted;
-        let restart = record.restarts != self.record.restarts;
+        let restart = record.restarts != self.record.restarts
+            // What arrives is held against the binding that the link was opened with.
+            || (record.rebind != self.record.rebind && !self.link.is_connected());
         self.record = record;
         if self.parting && self.link.is_connected() {
             return Ok(Some(self.part(observer).await));

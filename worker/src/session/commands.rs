@@ -7,7 +7,7 @@ use gateway_shared::command::{Command, CommandError, CommandRequest};
 use serde_json::json;
 use tokio::time::timeout;
 
-use super::{Runtime, groups, media};
+use super::{Runtime, account, groups, media};
 use crate::link::{Link, PairingFailure};
 use crate::pool::PendingCommand;
 
@@ -40,6 +40,7 @@ pub(super) fn handle_command(runtime: &Runtime, link: &Arc<Link>, command: Pendi
                     .map_err(|error| refusal(&error)),
                 Command::Group(command) => groups::handle_command(&link, command).await,
                 Command::Media(command) => media::handle_command(&link, command).await,
+                Command::Account(command) => account::handle_command(&link, command).await,
             }
         };
         match timeout(left, done).await {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use gateway_shared::clock::{Clock, SystemClock};
-use gateway_shared::lane::{ClaimedSend, Epoch, Scope};
+use gateway_shared::lane::{Attempt, ClaimedSend, Epoch, Scope};
 
 use super::presence::PresenceSettings;
+use super::restrictions::Restrictions;
 use super::{Owner, Runtime, Uploads};
 use crate::engine::{Dispatch, LanePause, Verdict};
 use crate::link::classify::Moment;
@@ -19,6 +20,7 @@ use crate::pool::Liveness;
 pub(super) struct LinkDispatch {
     link: Arc<Link>,
     presence: Arc<PresenceSettings>,
+    restrictions: Arc<Restrictions>,
     liveness: Liveness,
     clock: Arc<SystemClock>,
     policy: SendPolicy,
@@ -32,10 +34,12 @@ impl LinkDispatch {
         owner: &Owner,
         link: Arc<Link>,
         presence: &Arc<PresenceSettings>,
+        restrictions: &Arc<Restrictions>,
     ) -> Self {
         Self {
             link,
             presence: Arc::clone(presence),
+            restrictions: Arc::clone(restrictions),
             liveness: owner.liveness.clone(),
             clock: Arc::clone(&runtime.clock),
             policy: runtime.policy,
@@ -51,6 +55,7 @@ impl Dispatch for LinkDispatch {
         let (clock, policy) = (Arc::clone(&self.clock), self.policy);
         let presence = Arc::clone(&self.presence);
         let (uploads, epoch) = (self.uploads.clone(), self.epoch);
+        let restrictions = Arc::clone(&self.restrictions);
         async move {
             // Recorded before the first attempt: every attempt carries the same bytes.
             let files = match uploads.of(&link, epoch, &send).await {
@@ -74,9 +79,17 @@ impl Dispatch for LinkDispatch {
                 session = %send.from.session, outbox_id = %send.id, attempt = send.attempt,
                 outcome = outcome.name(), "attempted"
             );
+            let lane = restrictions.learn(&link, &outcome, verdict.lane).await;
+            // What the lane waits for, this send waits for as well.
+            let attempt = match (verdict.attempt, lane) {
+                (Attempt::Retry(_, failure), LaneEffect::HoldNewChats { until }) => {
+                    Attempt::Retry(until, failure)
+                }
+                (attempt, _) => attempt,
+            };
             Verdict {
-                attempt: verdict.attempt,
-                pause: pause(verdict.lane),
+                attempt,
+                pause: pause(lane),
             }
         }
         .boxed()

@@ -4,7 +4,9 @@
 //! the engine, and the *record* in Redis. The lane is open while the link is connected and held
 //! otherwise; what the link observes is reported under the owner's epoch.
 
+mod account;
 mod actor;
+mod binding;
 mod commands;
 mod dispatch;
 mod facts;
@@ -16,8 +18,13 @@ mod observe;
 mod presence;
 mod recall;
 mod rest;
+mod resting;
+mod restrictions;
+mod rests;
 mod teardown;
+mod undecryptable;
 mod upload;
+mod versions;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +40,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 pub(crate) use presence::LONGEST_TYPING;
 pub(crate) use upload::Uploads;
+pub use versions::Versions;
 
 use crate::engine::Engine;
 use crate::link::{LinkConfig, Network, SendPolicy};
@@ -85,6 +93,8 @@ pub struct Runtime {
     pub engine: Engine,
     /// How links behave.
     pub link: LinkConfig,
+    /// Which version of the client they announce.
+    pub versions: Arc<Versions>,
     /// The way to WhatsApp.
     pub network: Arc<Network>,
     /// When a failed attempt is made again.

@@ -12,14 +12,12 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::rest::TEMPORARY_BAN;
-use super::{Owner, Runtime};
+use super::rests::Cause;
+use super::{Owner, Runtime, binding};
 use crate::link::{CallFact, Fact, GroupChange, GroupNotice, LinkEnd, ReceiptFact, WaAddress};
 
 /// Pause before a report that Redis did not take is made again.
 const AGAIN: Duration = Duration::from_millis(250);
-
-/// How long a session rests after another client took its place, in milliseconds.
-const REPLACED_REST: Millis = 15_000;
 
 /// Messages whose receipts are recorded in one step.
 pub(super) const RECEIPTS_AT_ONCE: usize = 200;
@@ -37,8 +35,12 @@ pub(super) enum Seen {
     Reopen,
     /// The link is over and is to be opened anew, but not before this moment.
     RestUntil(Millis),
-    /// The session can not go on by itself, for this reason.
-    Failed(String),
+    /// The link is over for this cause, and is to be opened anew after a rest.
+    Rest(Cause),
+    /// WhatsApp refused the login, in these words; a rest follows.
+    Refused(String),
+    /// WhatsApp announced the end of this client version.
+    Expires(Millis),
     /// Nothing.
     Nothing,
 }
@@ -156,16 +158,15 @@ impl<'a> Observer<'a> {
                 Ok(Seen::RestUntil(until))
             }
             Fact::LoggedOut { reason, .. } => Ok(Seen::LoggedOut(reason)),
-            Fact::ClientOutdated => Ok(Seen::Failed(
-                "WhatsApp takes this version of the client no more: update the gateway".to_owned(),
-            )),
+            // Followed beside everything else; see `undecryptable.rs`.
+            Fact::Undecrypted(_) => Ok(Seen::Nothing),
+            Fact::ClientExpires { at } => Ok(Seen::Expires(at)),
             Fact::ConnectFailure { code, message } => {
                 let message = message.unwrap_or_default();
-                self.starting(&format!(
-                    "WhatsApp refused the login with code {code} {message}"
-                ))
-                .await?;
-                Ok(Seen::Down)
+                let why = format!("WhatsApp refused the login with code {code} {message}");
+                let why = why.trim_end().to_owned();
+                self.starting(&why).await?;
+                Ok(Seen::Refused(why))
             }
             Fact::PairError { reason }
             | Fact::PairingCodeVoid {
@@ -174,21 +175,51 @@ impl<'a> Observer<'a> {
                 tracing::warn!(session = %self.owner.of.session, reason, "pairing failed");
                 Ok(Seen::Nothing)
             }
-            Fact::PairingCodeVoid { error: None } | Fact::QrExhausted | Fact::Replaced => {
-                Ok(Seen::Nothing)
-            }
-            Fact::Ended(LinkEnd::Refused) => Ok(Seen::Failed(
-                "WhatsApp refused the login for good".to_owned(),
-            )),
-            // Another client with our keys. Taking the place back at once would have the two push
-            // each other out for ever.
-            Fact::Ended(LinkEnd::Replaced) => {
-                self.starting("another client took this device's place")
-                    .await?;
-                Ok(Seen::RestUntil(self.runtime.now() + REPLACED_REST))
-            }
-            Fact::Ended(_) => Ok(Seen::Reopen),
+            // The end of the link follows, and with it what becomes of the session.
+            Fact::PairingCodeVoid { error: None }
+            | Fact::QrExhausted
+            | Fact::Replaced
+            | Fact::ClientOutdated
+            | Fact::AccountLocked => Ok(Seen::Nothing),
+            Fact::Ended(end) => Ok(match end {
+                LinkEnd::Outdated => Seen::Rest(Cause::Outdated),
+                LinkEnd::Refused => Seen::Rest(Cause::Refused),
+                LinkEnd::Replaced => Seen::Rest(Cause::Replaced),
+                LinkEnd::Locked => Seen::Rest(Cause::Locked),
+                LinkEnd::QrExhausted => Seen::Rest(Cause::QrCodes),
+                LinkEnd::Closed | LinkEnd::LoggedOut | LinkEnd::Banned | LinkEnd::Unexplained => {
+                    Seen::Reopen
+                }
+            }),
         }
+    }
+
+    /// Writes fields of the record.
+    pub(super) async fn fields(
+        &self,
+        fields: Vec<(&'static str, String)>,
+    ) -> Result<(), LaneError> {
+        self.report(&Report {
+            status: None,
+            fields,
+            event: None,
+        })
+        .await
+    }
+
+    /// The session rests, for this reason; `event` tells of it besides the status.
+    pub(super) async fn resting(
+        &self,
+        status: SessionStatus,
+        reason: String,
+        event: Option<ReportedEvent>,
+    ) -> Result<(), LaneError> {
+        self.report(&Report {
+            status: Some((status, reason)),
+            fields: Vec::new(),
+            event,
+        })
+        .await
     }
 
     /// Records what recipients told, in one step for all of it.
@@ -314,6 +345,9 @@ impl<'a> Observer<'a> {
 
 fn identity(jid: Option<WaAddress>, lid: Option<WaAddress>) -> Vec<(&'static str, String)> {
     let mut fields = Vec::new();
+    if let Some(jid) = &jid {
+        fields.push(("account", binding::number(jid).to_owned()));
+    }
     fields.extend(jid.map(|jid| ("waJid", jid.to_string())));
     fields.extend(lid.map(|lid| ("waLid", lid.to_string())));
     fields

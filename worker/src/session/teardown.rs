@@ -93,7 +93,7 @@ pub(super) async fn teardown(
                 .remove(&owner.of, &owner.worker, owner.epoch)
                 .await
         }
-        ExitReason::Reopen | ExitReason::Lost => Ok(()),
+        ExitReason::Reopen | ExitReason::Stranger(_) | ExitReason::Lost => Ok(()),
     }
 }
 
@@ -114,7 +114,7 @@ async fn report(
         .await
 }
 
-async fn keystore(
+pub(super) async fn keystore(
     runtime: &Runtime,
     owner: &Owner,
     lost: &CancellationToken,
@@ -126,7 +126,7 @@ async fn keystore(
         .map_err(lane_error)
 }
 
-fn lane_error(error: KeystoreError) -> LaneError {
+pub(super) fn lane_error(error: KeystoreError) -> LaneError {
     match error {
         KeystoreError::Redis(error) => error.into(),
         _ => LaneError::Stale(gateway_shared::lane::Stale),

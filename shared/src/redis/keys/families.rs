@@ -346,4 +346,16 @@ pub const GLOBAL: &[KeyFamily] = &[
         "string",
         "the worker that swept last; until the next sweep is due",
     ),
+    family(
+        "client_version",
+        ":clientversion",
+        "hash",
+        "the newest WhatsApp Web: version, fetchedAt, problem, rejected, rejectedAt, expiresAt; for ever",
+    ),
+    family(
+        "client_version_fetch",
+        ":clientversion:fetch",
+        "string",
+        "somebody fetched it a moment ago; worker.whatsapp.version_pause_ms",
+    ),
 ];

@@ -16,7 +16,7 @@ if owner ~= ARGV[4] and owner ~= worker then return { 'held', owner } end
 if record[1] == 'stopped' and record[4] ~= '1' then
   if owner ~= '' then redis.call('HINCRBY', key, 'epoch', 1) end
   redis.call('HSET', key, 'worker', '')
-  if record[3] ~= 'logged_out' then set_status(sid, now, 'stopped', '') end
+  if record[3] ~= 'logged_out' and record[3] ~= 'failed' then set_status(sid, now, 'stopped', '') end
   return { 'unwanted' }
 end
 local epoch = redis.call('HINCRBY', key, 'epoch', 1)

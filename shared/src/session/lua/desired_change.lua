@@ -9,7 +9,8 @@ if not record[1] or record[1] == 'deleted' then return { 'not_found' } end
 local owned = record[2] and record[2] ~= ''
 if desired_change == 'start' or desired_change == 'restart' then
   redis.call('HSET', key, 'desired', 'running')
-  if desired_change == 'restart' then redis.call('HINCRBY', key, 'restarts', 1) end
+  -- One that rests is not to wait for the end of its rest.
+  if desired_change == 'restart' or record[3] == 'failed' then redis.call('HINCRBY', key, 'restarts', 1) end
   if record[3] ~= 'working' and record[3] ~= 'scan_qr_code' or desired_change == 'restart' then
     set_status(sid, now, 'starting', '')
   end

@@ -1,5 +1,6 @@
 //! The worker's link to WhatsApp, against the protocol sandbox on the wire.
 
+mod account;
 mod connection;
 mod inbound;
 mod pairing;

@@ -15,7 +15,7 @@ use super::error::{AdminError, account};
 use super::{Answer, Shared};
 use crate::accounts::Account;
 use crate::link::Link;
-use crate::login::Refusal;
+use crate::login::{self, Refusal};
 use crate::removal;
 
 /// Every account with its companions.
@@ -181,6 +181,21 @@ pub(super) async fn disconnect(
         link.cut();
     }
     Ok(Json(json!({ "disconnected": links.len() })))
+}
+
+/// Somebody connects with the keys of companions: theirs are told that they were replaced.
+pub(super) async fn replace(
+    State(world): Shared,
+    Path(phone): Path<String>,
+    Body(which): Body<Which>,
+) -> Answer {
+    let account = account(&world, &phone)?;
+    let links = links(&account, which.device);
+    for link in &links {
+        link.send(&login::conflict("replaced"));
+        link.close();
+    }
+    Ok(Json(json!({ "replaced": links.len() })))
 }
 
 /// Lets the connections of companions stand, but dead: nothing is read or

@@ -14,6 +14,7 @@ use crate::world::World;
 
 mod accounts;
 mod body;
+mod conduct;
 mod error;
 mod faults;
 pub(crate) mod forward;
@@ -23,6 +24,7 @@ mod media;
 mod pairing;
 mod peers;
 mod social;
+mod versions;
 
 /// Greatest body of what a person is asked to send: a file of 96 MiB as base64.
 const MOST_SENT: usize = 128 << 20;
@@ -74,6 +76,11 @@ fn router(world: Arc<World>) -> Router {
             post(accounts::disconnect),
         )
         .route("/admin/accounts/{phone}/freeze", post(accounts::freeze))
+        .route("/admin/accounts/{phone}/replace", post(accounts::replace))
+        .route("/admin/accounts/{phone}/keyless", post(conduct::keyless))
+        .route("/admin/accounts/{phone}/timelock", post(conduct::timelock))
+        .route("/admin/accounts/{phone}/history", post(conduct::history))
+        .route("/admin/accounts/{phone}/presence", get(conduct::presence))
         .route("/admin/accounts/{phone}/refuse", post(accounts::refuse))
         .route("/admin/accounts/{phone}/restrict", post(accounts::restrict))
         .route(
@@ -96,6 +103,11 @@ fn router(world: Arc<World>) -> Router {
         .route("/admin/channels", post(social::create_channel))
         .route("/admin/channels/{jid}/posts", post(social::post))
         .route("/admin/channels/{jid}/followers", post(social::follow))
+        .route(
+            "/admin/client-version",
+            get(versions::show).post(versions::change),
+        )
+        .route("/sw.js", get(versions::service_worker))
         .route("/admin/ledger", get(ledger::entries))
         .route(
             "/admin/faults",

@@ -63,6 +63,7 @@ fn bundle(world: &World, user: &NodeRef<'_>) -> Option<Node> {
     let jid = user.get_attr("jid")?;
     let answer = NodeBuilder::new("user").attr("jid", jid.to_node_value());
     let device = ValueRef::to_jid(jid).and_then(|jid| world.accounts.device(&jid));
+    let device = device.filter(|device| !world.conducts.is_keyless(device.account.phone_number()));
     let children = device.and_then(|device| {
         if device.device == 0 {
             return device.account.phone.bundle().map(|bundle| bundle.nodes());

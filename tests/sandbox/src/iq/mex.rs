@@ -1,10 +1,10 @@
-//! `w:mex`: queries in GraphQL, known by the ids that clients have for them. Those about channels are
-//! answered.
+//! `w:mex`: queries in GraphQL, known by the ids that clients have for them. Those about channels and
+//! about the lock on writing to strangers are answered.
 
 use serde_json::{Value, json};
 use wacore::iq::mex_operations::{
-    create_newsletter, fetch_all_newsletters_metadata, fetch_newsletter, join_newsletter,
-    leave_newsletter, update_newsletter, update_newsletter_user_setting,
+    create_newsletter, fetch_all_newsletters_metadata, fetch_newsletter, fetch_reachout_timelock,
+    join_newsletter, leave_newsletter, update_newsletter, update_newsletter_user_setting,
 };
 use wacore_binary::NodeRef;
 use wacore_binary::builder::NodeBuilder;
@@ -85,6 +85,18 @@ fn data(session: &Session, id: &str, variables: &Value) -> Option<Value> {
         update_newsletter_user_setting::DOC_ID => {
             let channel = named("/input/newsletter_id");
             json!({ "xwa2_newsletter_update_user_setting": shown(channel.as_deref()) })
+        }
+        fetch_reachout_timelock::DOC_ID => {
+            let lock = session.world.conducts.timelock(account.phone_number());
+            let state = match lock {
+                Some(lock) => json!({
+                    "is_active": true,
+                    "enforcement_type": lock.enforcement,
+                    "time_enforcement_ends": lock.ends.to_string(),
+                }),
+                None => json!({ "is_active": false }),
+            };
+            json!({ "xwa2_fetch_account_reachout_timelock": state })
         }
         _ => return None,
     })

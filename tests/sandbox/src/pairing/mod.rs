@@ -14,6 +14,7 @@ use wacore_binary::{Jid, Node, NodeRef, Server};
 
 use crate::link::Link;
 use crate::prekeys::SignedPreKey;
+use crate::versions::Version;
 use crate::world::World;
 
 pub(crate) mod code;
@@ -40,6 +41,7 @@ struct Waiting {
 /// What a client says of itself when it registers.
 #[derive(Debug)]
 pub(crate) struct Registration {
+    pub(crate) version: Version,
     pub(crate) registration_id: u32,
     pub(crate) identity: [u8; 32],
     pub(crate) signed: SignedPreKey,

@@ -42,6 +42,9 @@ pub(crate) async fn complete(
     adv_secret: &[u8],
     lid_addressing: bool,
 ) -> Result<Linked, PairingError> {
+    if world.versions.never_links(candidate.registration.version) {
+        return Err(PairingError::CouldNotLink);
+    }
     let id = account.reserve_device();
     let key_index = u32::from(id);
     let address = DeviceAddress {

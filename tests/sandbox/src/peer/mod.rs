@@ -26,6 +26,7 @@ mod app_state;
 mod chat;
 mod content;
 mod display;
+mod history;
 mod inbox;
 mod kinds;
 mod media;
@@ -41,6 +42,7 @@ mod wanted;
 
 pub(crate) use app_state::{share_app_state_key, write_push_name};
 pub(crate) use chat::Chat;
+pub(crate) use history::send_history;
 pub(crate) use inbox::read;
 pub(crate) use media::{FileError, MediaKey};
 pub(crate) use messages::{Direction, Shown};

@@ -5,6 +5,7 @@ mod groups;
 mod ledger;
 mod media;
 mod peers;
+mod refusals;
 mod social;
 
 use anyhow::{Context, Result, ensure};

@@ -1,9 +1,13 @@
 //! The version of WhatsApp Web that the client says it is.
 
+mod fetch;
+
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+pub use fetch::{FetchError, SERVICE_WORKER};
 
 /// A version of WhatsApp Web, written `2.3000.1042742319`. A link always states one: left open,
 /// the library would fetch the newest from web.whatsapp.com before every first connection.
