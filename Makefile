@@ -58,7 +58,7 @@ $(SCHEMATHESIS):
 		|| { rm -rf target/schemathesis; echo "schemathesis can not be installed (python3-venv, network?), skipped"; }
 
 .PHONY: test
-test: redis faketime build-test $(SCHEMATHESIS) ## Run every test against real Redis, real processes and the sandbox
+test: redis chromium faketime build-test $(SCHEMATHESIS) ## Run every test against real Redis, real processes and the sandbox
 	@# The API is tried by its document for half a minute, always in the same way;
 	@# `make schemathesis` does it at length and anew.
 	@export SCHEMATHESIS="$$(ls $(SCHEMATHESIS) 2>/dev/null)" \
@@ -96,6 +96,11 @@ bench: redis ## Measure against the plain thing, side by side, into .run/bench.j
 	$(BUILD) --release
 	$(SETTLE)
 	@target/release/gateway-bench $(or $(PART),all)
+
+# Another revision of whatsapp-rust, or a path of one: what differs before it is taken.
+.PHONY: compat
+compat: redis ## Build and test against another whatsapp-rust, and print what differs: REV=<commit, tag or path>
+	@.ci/compat "$(REV)"
 
 .PHONY: check
 check: ## Format, lints, licences, spelling: exactly what CI checks
@@ -145,6 +150,12 @@ build: ## Build everything, with the sandbox
 .PHONY: release
 release: ## Build what ships: gateway-api and gateway-worker, without any of the sandbox's switches
 	$(CARGO) build --release --locked -p gateway-api -p gateway-worker --bins
+
+# Tests of pages are done in a real browser.
+.PHONY: chromium
+chromium:
+	@command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 \
+		|| command -v google-chrome >/dev/null 2>&1 || .ci/install chromium
 
 .PHONY: redis
 redis:

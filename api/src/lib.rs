@@ -11,6 +11,7 @@ mod groups;
 mod health;
 mod health_monitor;
 mod keys;
+mod link;
 mod media;
 mod messages;
 mod once;

@@ -14,8 +14,8 @@ use crate::openapi::Document;
 use crate::routes::Routes;
 use crate::state::App;
 use crate::{
-    admin, envelope, events, groups, health, keys, media, messages, openapi, outbox, sessions,
-    webhooks,
+    admin, envelope, events, groups, health, keys, link, media, messages, openapi, outbox,
+    sessions, webhooks,
 };
 
 /// Where the API is.
@@ -47,6 +47,9 @@ fn routes(app: Arc<App>) -> Routes {
         .route(POST,   "/sessions/{session}/presence:subscribe", &[Send],        sessions::account::follow,   sessions::account::docs::follow)
         .route(POST,   "/sessions/{session}/contacts:check",    &[Read],         sessions::account::check,    sessions::account::docs::check)
         .route(POST,   "/sessions/{session}/signal:renew",      &[Manage],       sessions::account::renew,    sessions::account::docs::renew)
+        .route(POST,   "/sessions/{session}:link",              &[Manage],       link::create,          link::docs::create)
+        .route(GET,    "/sessions/{session}/passkey",           &[Manage],       sessions::passkey::get,  sessions::passkey::docs::get)
+        .route(POST,   "/sessions/{session}/passkey",           &[Manage],       sessions::passkey::post, sessions::passkey::docs::post)
         .route(GET,    "/sessions/{session}/lane",              &[Read, Manage], sessions::lane,         sessions::docs::lane)
         .route(GET,    "/sessions/{session}/qr",                &[Manage],       sessions::qr,           sessions::docs::qr)
         .route(POST,   "/sessions/{session}/pairing-code",      &[Manage],       sessions::pairing_code, sessions::docs::pairing_code)
@@ -100,6 +103,11 @@ fn routes(app: Arc<App>) -> Routes {
         .route(GET,    "/admin/leases",                         Requirement::Operator,  admin::leases,          admin::docs::leases)
         .route(GET,    "/admin/queues",                         Requirement::Operator,  admin::queues,          admin::docs::queues)
         .route(GET,    "/admin/dead-letters",                   Requirement::Operator,  admin::dead_letters,    admin::docs::dead_letters)
+        // Without a key: the token in the path is one, for one pairing.
+        .open(GET,  "/link/{token}",              link::show,           link::docs::show)
+        .open(GET,  "/link/{token}/state",        link::state,          link::docs::state)
+        .open(POST, "/link/{token}/pairing-code", link::code,           link::docs::code)
+        .open(POST, "/link/{token}/passkey",      link::answer_passkey, link::docs::answer_passkey)
         // Without a token.
         .open(GET, "/healthz",             health::live,      health::docs::live)
         .open(GET, "/readyz",              health::ready,     health::docs::ready)

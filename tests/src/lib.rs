@@ -11,6 +11,7 @@
 //! Nothing here knows the inside of the product, with one exception: [`world`] looks into Redis at
 //! the end of a test to accuse what was left in flight.
 
+pub mod browser;
 pub mod client;
 pub mod contract;
 pub mod login;

@@ -33,6 +33,10 @@ fn described(name: &str, generator: &mut SchemaGenerator) -> Option<(Value, &'st
             json!({"type": "string", "pattern": "^[0-9][0-9-]{0,39}@g\\.us$"}),
             "A group, by its JID.",
         ),
+        "token" => (
+            json!({"type": "string", "pattern": "^[0-9a-f]{48}$"}),
+            "A one-time token of a link page.",
+        ),
         _ => return None,
     })
 }

@@ -83,6 +83,11 @@ impl Fields {
             .ok()
     }
 
+    /// Whatever is given.
+    pub(crate) fn any(&mut self, name: &'static str) -> Option<Value> {
+        self.take(name)
+    }
+
     /// A text.
     pub(crate) fn text(&mut self, problems: &mut Problems, name: &'static str) -> Option<String> {
         self.typed(problems, name, "a text", |value| match value {

@@ -98,7 +98,7 @@ pub(crate) async fn renew(
 }
 
 /// Whether a request says `?rebind=true`: another number may take the session's place.
-pub(super) fn rebinds(uri: &OriginalUri) -> Result<bool, ApiError> {
+pub(crate) fn rebinds(uri: &OriginalUri) -> Result<bool, ApiError> {
     let mut problems = Problems::default();
     let rebinds = Query::of(&uri.0).flag(&mut problems, "rebind");
     problems.settle()?;
@@ -177,16 +177,21 @@ async fn command_of<T: DeserializeOwned>(
         return Err(not_connected());
     };
     let answer = ask(app, &of, worker, request_id, Command::Account(command)).await;
-    let answer = answer.map_err(|unanswered| match unanswered {
+    let answer = answer.map_err(refusal)?;
+    serde_json::from_value(answer)
+        .map_err(|error| ApiError::new(Code::Internal, "internal error").caused_by(error))
+}
+
+/// What a caller is told of a worker's refusal.
+pub(crate) fn refusal(unanswered: Unanswered) -> ApiError {
+    match unanswered {
         Unanswered::Failed(error) => error,
         Unanswered::Refused(error) => match error.code.as_str() {
             "session_not_connected" | "not_owned" => not_connected(),
             "no_answer" => ApiError::unavailable("no_answer", error.message),
             _ => ApiError::conflict(&error.code, error.message),
         },
-    })?;
-    serde_json::from_value(answer)
-        .map_err(|error| ApiError::new(Code::Internal, "internal error").caused_by(error))
+    }
 }
 
 fn not_connected() -> ApiError {

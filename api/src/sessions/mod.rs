@@ -3,8 +3,9 @@
 pub(crate) mod account;
 pub(crate) mod docs;
 mod input;
-mod pairing;
-mod picture;
+pub(crate) mod pairing;
+pub(crate) mod passkey;
+pub(crate) mod picture;
 
 use std::sync::Arc;
 

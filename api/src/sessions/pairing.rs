@@ -93,6 +93,19 @@ pub(crate) async fn pairing_code(
     let of = caller.session(&session)?;
     let phone = read_body(&app, request, phone).await?.unwrap_or_default();
     let record = unpaired(&app, &of).await?;
+    code_for(&app, &of, &record, &request_id, phone)
+        .await
+        .map(Json)
+}
+
+/// Asks the session's worker for a code that the phone of this number can type.
+pub(crate) async fn code_for(
+    app: &App,
+    of: &SessionRef,
+    record: &SessionRecord,
+    request_id: &RequestId,
+    phone: String,
+) -> Result<PairingCode, ApiError> {
     if !record.rebind && record.account.as_ref().is_some_and(|bound| *bound != phone) {
         return Err(ApiError::conflict(
             "account_mismatch",
@@ -100,13 +113,13 @@ pub(crate) async fn pairing_code(
         ));
     }
     let Some(worker) = &record.session.worker else {
-        return Err(not_offered(&record));
+        return Err(not_offered(record));
     };
     let command = Command::PairingCode { phone };
-    let code = ask(&app, &of, worker, &request_id, command);
+    let code = ask(app, of, worker, request_id, command);
     let code = code.await.map_err(refused)?;
     let code = code["code"].as_str().unwrap_or_default().to_owned();
-    Ok(Json(PairingCode { code }))
+    Ok(PairingCode { code })
 }
 
 /// `GET /sessions/{session}/me`: who the session is at WhatsApp.
@@ -132,7 +145,7 @@ pub(crate) async fn me(
 }
 
 /// The record of a session that is not paired yet.
-async fn unpaired(app: &App, of: &SessionRef) -> Result<SessionRecord, ApiError> {
+pub(crate) async fn unpaired(app: &App, of: &SessionRef) -> Result<SessionRecord, ApiError> {
     let record = app.sessions.record(of).await?;
     let record = record
         .filter(|record| record.desired != Desired::Deleted)
@@ -163,7 +176,7 @@ fn not_offered(record: &SessionRecord) -> ApiError {
     }
 }
 
-fn phone(mut fields: Fields, problems: &mut Problems) -> Option<String> {
+pub(crate) fn phone(mut fields: Fields, problems: &mut Problems) -> Option<String> {
     fields.require(problems, "phone");
     let phone = fields.parsed::<PhoneNumber>(problems, "phone");
     fields.finish(problems, &[], "");

@@ -14,14 +14,14 @@ const QUIET: usize = 4;
 
 /// The form of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Format {
+pub(crate) enum Format {
     Png,
     Svg,
 }
 
 impl Format {
     /// The form that a client asks for; `None` = JSON. The first one named counts.
-    pub(super) fn wanted(headers: &HeaderMap, accept: HeaderName) -> Option<Self> {
+    pub(crate) fn wanted(headers: &HeaderMap, accept: HeaderName) -> Option<Self> {
         headers
             .get_all(accept)
             .iter()
@@ -39,7 +39,7 @@ impl Format {
             .flatten()
     }
 
-    pub(super) fn mimetype(self) -> &'static str {
+    pub(crate) fn mimetype(self) -> &'static str {
         match self {
             Self::Png => "image/png",
             Self::Svg => "image/svg+xml",
@@ -49,7 +49,7 @@ impl Format {
 
 /// A picture could not be drawn.
 #[derive(Debug)]
-pub(super) enum PictureError {
+pub(crate) enum PictureError {
     Code(QrError),
     Png(png::EncodingError),
 }
@@ -66,7 +66,7 @@ impl fmt::Display for PictureError {
 impl Error for PictureError {}
 
 /// Draws a QR code that says `text`.
-pub(super) fn of(text: &str, format: Format) -> Result<Vec<u8>, PictureError> {
+pub(crate) fn of(text: &str, format: Format) -> Result<Vec<u8>, PictureError> {
     let code = QrCode::new(text).map_err(PictureError::Code)?;
     match format {
         Format::Svg => {

@@ -1,5 +1,7 @@
 //! Commands about a session's account: how it is seen, whom it can reach, its encryption.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::domain::Jid;
@@ -30,11 +32,25 @@ pub enum AccountCommand {
         /// Digits of international numbers, at most [`CHECKED_AT_ONCE`].
         phones: Vec<String>,
     },
+    /// Give WhatsApp the passkey assertion that it asked for. The answer is empty.
+    AnswerPasskey {
+        /// A `PublicKeyCredential`, JSON.
+        assertion: String,
+    },
+    /// Say that the phone shows the same code. The answer is empty.
+    ConfirmPasskey,
     /// Begin the encryption with a person's devices anew. The answer is [`Renewed`].
     RenewSignal {
         /// Who.
         person: Jid,
     },
+}
+
+/// Numbers and assertions are personal data: only the kind is shown.
+impl fmt::Debug for AccountCommand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 impl AccountCommand {
@@ -46,6 +62,8 @@ impl AccountCommand {
             Self::FollowPresence { .. } => "follow_presence",
             Self::Check { .. } => "check_contacts",
             Self::RenewSignal { .. } => "renew_signal",
+            Self::AnswerPasskey { .. } => "answer_passkey",
+            Self::ConfirmPasskey => "confirm_passkey",
         }
     }
 }

@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 pub struct ApiConfig {
     /// Address and port to listen on, as text.
     pub listen: String,
+    /// What the addresses of link pages begin with; empty = as callers reach the API.
+    pub public_url: String,
     /// Greatest size of a request body, in bytes.
     pub body_limit_bytes: usize,
     /// Greatest size of a send with media, in bytes.

@@ -173,6 +173,16 @@ fn api_and_sends(config: &Config, problems: &mut Problems) {
             ),
         );
     }
+    let public = api.public_url.as_str();
+    let web = ["http://", "https://"]
+        .iter()
+        .any(|scheme| public.starts_with(scheme));
+    if !public.is_empty() && !web {
+        problems.add(
+            "api.public_url",
+            "must be an http:// or https:// address, or empty",
+        );
+    }
     problems.range(
         "api.body_limit_bytes",
         api.body_limit_bytes as u64,

@@ -21,6 +21,8 @@ pub enum SessionStatus {
     Starting,
     /// Waits for a phone to scan its QR code or to enter a pairing code.
     ScanQrCode,
+    /// The phone scanned, and WhatsApp asks for a passkey of the account.
+    PasskeyRequired,
     /// Connected and logged in.
     Working,
     /// Can not go on by itself; `lastError` says why.
@@ -33,9 +35,10 @@ pub enum SessionStatus {
 
 impl SessionStatus {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Starting,
         Self::ScanQrCode,
+        Self::PasskeyRequired,
         Self::Working,
         Self::Failed,
         Self::Stopped,
@@ -48,6 +51,7 @@ impl SessionStatus {
         match self {
             Self::Starting => "starting",
             Self::ScanQrCode => "scan_qr_code",
+            Self::PasskeyRequired => "passkey_required",
             Self::Working => "working",
             Self::Failed => "failed",
             Self::Stopped => "stopped",

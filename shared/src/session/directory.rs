@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use redis::AsyncCommands;
 
-use super::record::{Desired, QrCode, SessionRecord};
+use super::record::{Desired, PasskeyRequest, QrCode, SessionRecord};
 use super::{DesiredChange, Sessions, member};
 use crate::clock::Millis;
 use crate::domain::{Limits, OrganizationId, Session, SessionId, SessionStatus};
@@ -215,6 +215,27 @@ impl Sessions {
             .await?;
         self.tell(of).await?;
         self.get(of).await
+    }
+
+    /// The passkey that WhatsApp waits for, if it asked for one.
+    ///
+    /// # Errors
+    /// When Redis does not answer.
+    pub async fn passkey(&self, of: &SessionRef) -> Result<Option<PasskeyRequest>, RedisFailure> {
+        let key = key(PARTITION, &self.root(of), "session", &[of.session.as_str()]);
+        let (options, expires_at, code): (Option<String>, Option<Millis>, Option<String>) =
+            redis::cmd("HMGET")
+                .arg(key)
+                .arg(&["passkey", "passkeyExpiresAt", "passkeyCode"])
+                .query_async(&mut self.store.connection.clone())
+                .await?;
+        Ok(options
+            .zip(expires_at)
+            .map(|(options, expires_at)| PasskeyRequest {
+                options,
+                expires_at,
+                code: code.filter(|code| !code.is_empty()),
+            }))
     }
 
     /// Sets whether contacts see the account as online, and tells its worker; false where there is no

@@ -12,6 +12,7 @@
 //! ([`Report`]) under its epoch.
 
 mod directory;
+mod link_token;
 mod ownership;
 mod record;
 
@@ -23,9 +24,10 @@ use crate::messages::INDEX;
 use crate::redis::{LuaScript, RedisFailure, Store, script, settings};
 
 pub use directory::{NewSession, SessionPatch};
+pub use link_token::{LinkToken, LinkTokens};
 pub(crate) use ownership::INBOUND_MEMORY_MS;
 pub use ownership::{Acquired, ChannelPlace, InboundEvent, Report, ReportedEvent, Vote};
-pub use record::{Desired, QrCode, SessionRecord};
+pub use record::{Desired, PasskeyRequest, QrCode, SessionRecord};
 
 /// What a user wants of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -56,6 +56,17 @@ pub struct QrCode {
     pub expires_at: Millis,
 }
 
+/// A passkey that WhatsApp waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PasskeyRequest {
+    /// WebAuthn request options, JSON.
+    pub options: String,
+    /// Until when it is waited for.
+    pub expires_at: Millis,
+    /// The code that the phone shows, once an assertion was taken.
+    pub code: Option<String>,
+}
+
 impl SessionRecord {
     /// Whether a worker should have it and none does.
     #[must_use]

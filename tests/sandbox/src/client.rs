@@ -14,7 +14,7 @@ use crate::iq;
 use crate::link::Link;
 use crate::login::{self, Purpose, Refusal};
 use crate::mailbox::Class;
-use crate::pairing::{Candidate, code};
+use crate::pairing::{Candidate, code, passkey};
 use crate::presence;
 use crate::privacy;
 use crate::receipts;
@@ -147,6 +147,12 @@ impl Client {
             .unwrap_or_default();
         if kind == "result" {
             candidate.answered(node);
+            return;
+        }
+        if let Some(answer) = passkey::request(&self.world, candidate, node) {
+            if let Some(node) = answer.node(node) {
+                self.link.send(&node);
+            }
             return;
         }
         let answer = node

@@ -35,6 +35,9 @@ pub(crate) struct Shown {
 #[derive(Debug, Default)]
 struct Conduct {
     keyless: bool,
+    wants_passkey: bool,
+    /// The code that its phone shows while it is linked with a passkey.
+    passkey_code: Option<String>,
     timelock: Option<Timelock>,
     shown: Vec<Shown>,
 }
@@ -57,6 +60,27 @@ impl Conducts {
 
     pub(crate) fn set_keyless(&self, phone: &str, keyless: bool) {
         self.lock().entry(phone.to_owned()).or_default().keyless = keyless;
+    }
+
+    /// Whether a companion is linked only with a passkey.
+    pub(crate) fn wants_passkey(&self, phone: &str) -> bool {
+        let all = self.lock();
+        all.get(phone).is_some_and(|conduct| conduct.wants_passkey)
+    }
+
+    pub(crate) fn set_wants_passkey(&self, phone: &str, wants: bool) {
+        let mut all = self.lock();
+        all.entry(phone.to_owned()).or_default().wants_passkey = wants;
+    }
+
+    /// The code that the phone shows, to be compared with the companion's.
+    pub(crate) fn passkey_code(&self, phone: &str) -> Option<String> {
+        self.lock().get(phone)?.passkey_code.clone()
+    }
+
+    pub(crate) fn set_passkey_code(&self, phone: &str, code: &str) {
+        let mut all = self.lock();
+        all.entry(phone.to_owned()).or_default().passkey_code = Some(code.to_owned());
     }
 
     /// The lock on an account, if it has not ended.

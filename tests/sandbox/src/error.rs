@@ -62,6 +62,8 @@ pub(crate) enum PairingError {
     BadPhone,
     #[error("Couldn't link device: its version is too old")]
     CouldNotLink,
+    #[error("the account wants a passkey: the client is asked for it now")]
+    PasskeyWanted,
     #[error("the client left before the pairing was complete")]
     ClientLeft,
     #[error("the client did not answer within {0} s")]

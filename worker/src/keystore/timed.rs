@@ -69,25 +69,6 @@ impl RedisKeystore {
         Ok(())
     }
 
-    /// Reads a row and drops it in the same step.
-    pub(super) async fn take_timed(
-        &self,
-        family: &Timed,
-        field: &[u8],
-    ) -> Result<Option<Vec<u8>>, KeystoreError> {
-        let mut replies = self
-            .write()
-            .op("HGET", &[family.rows])
-            .arg(field)
-            .op("HDEL", &[family.rows])
-            .arg(field)
-            .op("ZREM", &[family.times])
-            .arg(field)
-            .run()
-            .await?;
-        replies.next()
-    }
-
     pub(super) async fn get_timed(
         &self,
         family: &Timed,

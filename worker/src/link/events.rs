@@ -257,6 +257,16 @@ impl EventHandler for Core {
                     self.final_fact(fact, LinkEnd::Refused);
                 }
             }
+            Event::PairPasskeyRequest(asked) => self.tell(Fact::PasskeyRequest {
+                options: asked.request_options_json.clone(),
+            }),
+            Event::PairPasskeyConfirmation(shown) => self.tell(Fact::PasskeyCode {
+                code: shown.code.clone(),
+                known: shown.skip_handoff_ux,
+            }),
+            Event::PairPasskeyError(failed) => self.tell(Fact::PasskeyFailed {
+                reason: failed.error.clone(),
+            }),
             Event::SelfPushNameUpdated(_) => self.restore_presence_after_it_is_shown(),
             // The library looks at notifications side by side: those that come together are told in
             // any order.
@@ -288,6 +298,9 @@ impl EventHandler for Core {
             EventKind::ConnectFailure,
             EventKind::GroupUpdate,
             EventKind::RawNode,
+            EventKind::PairPasskeyRequest,
+            EventKind::PairPasskeyConfirmation,
+            EventKind::PairPasskeyError,
             EventKind::UndecryptableMessage,
             EventKind::IncomingCall,
             EventKind::MissedCall,

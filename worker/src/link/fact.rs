@@ -34,6 +34,23 @@ pub enum Fact {
     },
     /// All QR codes of this connection ran out unscanned.
     QrExhausted,
+    /// The account wants a passkey before it takes this device in.
+    PasskeyRequest {
+        /// WebAuthn request options, JSON.
+        options: String,
+    },
+    /// The phone shows a code, and the pairing goes on once somebody says that it is this one.
+    PasskeyCode {
+        /// 8 characters with a dash.
+        code: String,
+        /// The device was linked to this account before: nobody needs to compare.
+        known: bool,
+    },
+    /// A pairing with a passkey failed; the phone may scan again.
+    PasskeyFailed {
+        /// What the library says of it.
+        reason: String,
+    },
     /// A phone took this device in. A reconnect follows by itself.
     Paired {
         /// The account by number.
@@ -174,6 +191,9 @@ impl fmt::Debug for Fact {
             }
             Self::PairingCodeVoid { error } => write!(f, "PairingCodeVoid({error:?})"),
             Self::QrExhausted => f.write_str("QrExhausted"),
+            Self::PasskeyRequest { .. } => f.write_str("PasskeyRequest"),
+            Self::PasskeyCode { known, .. } => write!(f, "PasskeyCode(known: {known})"),
+            Self::PasskeyFailed { reason } => write!(f, "PasskeyFailed({reason})"),
             Self::Paired { .. } => f.write_str("Paired"),
             Self::PairError { reason } => write!(f, "PairError({reason})"),
             Self::DialFailed { reason } => write!(f, "DialFailed({reason})"),

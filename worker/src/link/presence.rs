@@ -28,7 +28,8 @@ impl Link {
         ids: &[&str],
     ) -> Result<(), Unshown> {
         let (chat_jid, author) = (jid(chat.as_str())?, jid(author.as_str())?);
-        let author = chat.is_group().then_some(&author);
+        // In a group, and in a broadcast list, the chat does not say who wrote.
+        let author = (chat.is_group() || chat.is_broadcast()).then_some(&author);
         let marked = self.client.mark_as_read(&chat_jid, author, ids).await;
         marked.map_err(|error| Unshown(error.into()))
     }

@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use futures_util::future::join_all;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
-use wacore_binary::{Jid, JidExt, Node};
+use wacore_binary::{Jid, Node};
 use whatsapp_rust::{Client, NodeFilter};
 
 use super::numbers::variant;

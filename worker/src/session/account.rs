@@ -14,6 +14,23 @@ pub(super) async fn handle_command(
     link: &Link,
     command: &AccountCommand,
 ) -> Result<Value, CommandError> {
+    // These two come before there is an account at all.
+    match command {
+        AccountCommand::AnswerPasskey { assertion } => {
+            let assertion = serde_json::from_str(assertion).map_err(|e| error("refused", &e))?;
+            let answered = link.answer_passkey(&assertion).await;
+            return answered
+                .map(|()| json!({}))
+                .map_err(|e| error("refused", &e));
+        }
+        AccountCommand::ConfirmPasskey => {
+            let confirmed = link.confirm_passkey().await;
+            return confirmed
+                .map(|()| json!({}))
+                .map_err(|e| error("refused", &e));
+        }
+        _ => {}
+    }
     if !link.is_connected() {
         return Err(error(
             "session_not_connected",
@@ -21,6 +38,7 @@ pub(super) async fn handle_command(
         ));
     }
     match command {
+        AccountCommand::AnswerPasskey { .. } | AccountCommand::ConfirmPasskey => Ok(json!({})),
         AccountCommand::ShowPresence { available } => {
             let shown = link.show_presence(*available).await;
             shown.map(|()| json!({})).map_err(|e| error("refused", &e))

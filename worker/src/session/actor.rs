@@ -122,6 +122,8 @@ struct ConnectionRun<'a> {
     binding: Binding,
     restrictions: Arc<Restrictions>,
     undecryptable: Arc<Undecryptable>,
+    /// Until when WhatsApp waits for a passkey.
+    passkey_until: Millis,
 }
 
 async fn run_connection(
@@ -248,6 +250,7 @@ async fn run_connection(
         binding,
         restrictions,
         undecryptable,
+        passkey_until: 0,
     };
     let leave = run_connection
         .watch(&observer, &stale, permit, orders)
@@ -378,11 +381,31 @@ impl ConnectionRun<'_> {
     }
 
     /// Takes out facts that are nobody else's matter. Gives back any other.
-    async fn sift(&self, fact: Fact) -> Option<Fact> {
+    async fn sift(&mut self, fact: Fact) -> Option<Fact> {
         match fact {
             Fact::Undecrypted(message) => {
                 self.undecryptable.follow(*message);
                 None
+            }
+            // The library goes on with its codes while it waits for a passkey; nobody wants one now.
+            Fact::QrCode { .. } if self.passkey_until > self.runtime.now() => None,
+            Fact::PasskeyRequest { ref options } => {
+                self.passkey_until = super::passkey::expires_at(options, self.runtime.now());
+                Some(fact)
+            }
+            // Linked to this account before: nobody needs to compare codes.
+            Fact::PasskeyCode { known: true, .. } => {
+                let link = Arc::clone(&self.link);
+                tokio::spawn(async move {
+                    if let Err(error) = link.confirm_passkey().await {
+                        tracing::warn!(%error, "a pairing with a passkey was not confirmed");
+                    }
+                });
+                Some(fact)
+            }
+            Fact::PasskeyFailed { .. } => {
+                self.passkey_until = 0;
+                Some(fact)
             }
             // The end of what this pairing begins follows when it connects.
             Fact::Paired { jid, .. } if self.binding.refuses(&jid).is_some() => None,

@@ -15,6 +15,7 @@ mod identities;
 mod inbound;
 mod media;
 mod observe;
+mod passkey;
 mod presence;
 mod recall;
 mod rest;

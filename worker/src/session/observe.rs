@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::rest::TEMPORARY_BAN;
 use super::rests::Cause;
-use super::{Owner, Runtime, binding};
+use super::{Owner, Runtime, binding, passkey};
 use crate::link::{CallFact, Fact, GroupChange, GroupNotice, LinkEnd, ReceiptFact, WaAddress};
 
 /// Pause before a report that Redis did not take is made again.
@@ -158,6 +158,20 @@ impl<'a> Observer<'a> {
                 Ok(Seen::RestUntil(until))
             }
             Fact::LoggedOut { reason, .. } => Ok(Seen::LoggedOut(reason)),
+            Fact::PasskeyRequest { options } => {
+                let expires_at = passkey::expires_at(&options, self.runtime.now());
+                let report = passkey::requested(&options, expires_at);
+                self.report(&report).await?;
+                Ok(Seen::Down)
+            }
+            Fact::PasskeyCode { code, known } => {
+                self.report(&passkey::coded(&code, known)).await?;
+                Ok(Seen::Nothing)
+            }
+            Fact::PasskeyFailed { reason } => {
+                self.report(&passkey::failed(&reason)).await?;
+                Ok(Seen::Nothing)
+            }
             // Followed beside everything else; see `undecryptable.rs`.
             Fact::Undecrypted(_) => Ok(Seen::Nothing),
             Fact::ClientExpires { at } => Ok(Seen::Expires(at)),

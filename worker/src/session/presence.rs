@@ -68,10 +68,12 @@ impl PresenceSettings {
             return;
         };
         let mut unread: HashMap<(WaAddress, WaAddress), Vec<String>> = HashMap::new();
-        for message in messages
-            .iter()
-            .filter(|message| !message.from_me && !message.story && message.server_id.is_none())
-        {
+        // What waited while the session was away was read by nobody; stories and channels are no chat.
+        let read = |message: &&InboundMessage| {
+            let theirs = !message.from_me && !message.payload.offline;
+            theirs && !message.story && message.server_id.is_none()
+        };
+        for message in messages.iter().filter(read) {
             let place = (message.chat.clone(), message.sender.clone());
             unread.entry(place).or_default().push(message.id.clone());
         }

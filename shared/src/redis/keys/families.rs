@@ -347,6 +347,12 @@ pub const GLOBAL: &[KeyFamily] = &[
         "the worker that swept last; until the next sweep is due",
     ),
     family(
+        "link_token",
+        ":link:*",
+        "hash",
+        "sha256 of a one-time link token: session, expiresAt, used; a day after its end",
+    ),
+    family(
         "client_version",
         ":clientversion",
         "hash",

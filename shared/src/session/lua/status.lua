@@ -19,6 +19,9 @@ local function set_status(session, now, status, reason)
   if old[1] == status and (old[2] or '') == reason then return end
   redis.call('HSET', key, 'status', status, 'lastError', reason, 'updatedAt', now)
   if status ~= 'scan_qr_code' then redis.call('HDEL', key, 'qr', 'qrExpiresAt') end
+  if status ~= 'passkey_required' then
+    redis.call('HDEL', key, 'passkey', 'passkeyExpiresAt', 'passkeyCode')
+  end
   emit('session.status', session, now, '{"status":"' .. status .. '","waJid":'
     .. json_or_null(old[3]) .. ',"waLid":' .. json_or_null(old[4]) .. ',"reason":'
     .. json_or_null(reason) .. ',"timestamp":' .. now .. '}')

@@ -31,6 +31,23 @@ pub(super) async fn keyless(
     Ok(Json(json!({ "keyless": keyless.on })))
 }
 
+/// Companions of an account are linked only with a passkey, or again without.
+pub(super) async fn passkey(
+    State(world): Shared,
+    Path(phone): Path<String>,
+    Body(wants): Body<Keyless>,
+) -> Answer {
+    // It need not exist yet: it is made when it scans.
+    world.conducts.set_wants_passkey(&phone, wants.on);
+    Ok(Json(json!({ "passkey": wants.on })))
+}
+
+/// The code that the phone shows while it is linked with a passkey.
+pub(super) async fn passkey_code(State(world): Shared, Path(phone): Path<String>) -> Answer {
+    let code = world.conducts.passkey_code(&phone);
+    Ok(Json(json!({ "code": code })))
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Lock {

@@ -51,6 +51,7 @@ impl AdminError {
                 (StatusCode::CONFLICT, "damaged")
             }
             Self::File(FileError::Disk(_)) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+            Self::Pairing(PairingError::PasskeyWanted) => (StatusCode::CONFLICT, "passkey_wanted"),
             Self::Pairing(PairingError::CouldNotLink) => (StatusCode::CONFLICT, "could_not_link"),
             Self::Pairing(PairingError::Crypto(_)) | Self::Phone(_) | Self::Key(_) => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "internal")

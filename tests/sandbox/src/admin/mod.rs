@@ -78,6 +78,10 @@ fn router(world: Arc<World>) -> Router {
         .route("/admin/accounts/{phone}/freeze", post(accounts::freeze))
         .route("/admin/accounts/{phone}/replace", post(accounts::replace))
         .route("/admin/accounts/{phone}/keyless", post(conduct::keyless))
+        .route(
+            "/admin/accounts/{phone}/passkey",
+            get(conduct::passkey_code).post(conduct::passkey),
+        )
         .route("/admin/accounts/{phone}/timelock", post(conduct::timelock))
         .route("/admin/accounts/{phone}/history", post(conduct::history))
         .route("/admin/accounts/{phone}/presence", get(conduct::presence))

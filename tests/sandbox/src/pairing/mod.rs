@@ -18,6 +18,7 @@ use crate::versions::Version;
 use crate::world::World;
 
 pub(crate) mod code;
+pub(crate) mod passkey;
 pub(crate) mod qr;
 pub(crate) mod success;
 
@@ -58,6 +59,8 @@ pub(crate) struct Candidate {
     references: Vec<String>,
     /// The exchange by link code, once the client has begun one.
     code: Mutex<Option<code::Exchange>>,
+    /// The exchange with a passkey, where the account that scanned wants one.
+    passkey: Mutex<Option<passkey::Exchange>>,
     /// Who waits for the client's answer to an IQ of ours.
     answer: Mutex<Option<(String, oneshot::Sender<Vec<u8>>)>>,
 }
@@ -78,6 +81,7 @@ impl PairingDesk {
             registration,
             references: references.clone(),
             code: Mutex::default(),
+            passkey: Mutex::default(),
             answer: Mutex::default(),
         });
         let mut waiting = self.lock();

@@ -2,6 +2,7 @@
 //! assertion of a passkey of the account; then both sides agree on a key and compare a code, and the
 //! pairing ends as every other.
 
+use std::fmt;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -33,7 +34,6 @@ const ORIGIN: &str = "https://web.whatsapp.com";
 const AFTER_ANSWER: Duration = Duration::from_millis(100);
 
 /// A pairing with a passkey under way.
-#[derive(Debug)]
 pub(crate) struct Exchange {
     account: Arc<Account>,
     lid_addressing: bool,
@@ -42,6 +42,15 @@ pub(crate) struct Exchange {
     ours: KeyPair,
     our_nonce: [u8; 32],
     companion: Option<Companion>,
+}
+
+/// Its keys are nobody's business.
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchange")
+            .field("companion", &self.companion)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What the companion showed of itself.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
+use super::passkey;
 use super::success::{self, Linked};
 use crate::error::PairingError;
 use crate::peer;
@@ -95,6 +96,10 @@ pub(crate) async fn scan(
         peer::set_asleep(world, &account, true);
     }
     let lid_addressing = scan.lid_addressing;
+    if world.conducts.wants_passkey(&phone_number) {
+        passkey::begin(world, &candidate, &account, lid_addressing);
+        return Err(PairingError::PasskeyWanted);
+    }
     success::complete(world, &candidate, &account, &code.secret, lid_addressing).await
 }
 

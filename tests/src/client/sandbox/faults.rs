@@ -49,12 +49,6 @@ impl Fault {
         Self(json!({ "match": {}, "action": "cut_after", "count": count }))
     }
 
-    /// Relays the next `count` messages so that nobody can decrypt them.
-    #[must_use]
-    pub fn corrupt(count: u32) -> Self {
-        Self(json!({ "match": {}, "action": "corrupt", "count": count }))
-    }
-
     /// Relays the next `count` messages twice.
     #[must_use]
     pub fn replay(count: u32) -> Self {

@@ -98,6 +98,26 @@ impl SandboxAdmin {
         Ok(companions.map_or(0, Vec::len))
     }
 
+    /// Lets an account be linked only with a passkey.
+    ///
+    /// # Errors
+    /// When the sandbox does not answer.
+    pub async fn want_passkey(&self, phone: &str) -> Result<()> {
+        let path = format!("/admin/accounts/{phone}/passkey");
+        self.call(Method::POST, &path, Some(&json!({ "on": true })))
+            .await?;
+        Ok(())
+    }
+
+    /// The code that a phone shows while it is linked with a passkey.
+    ///
+    /// # Errors
+    /// When the sandbox does not answer.
+    pub async fn passkey_code(&self, phone: &str) -> Result<String> {
+        let path = format!("/admin/accounts/{phone}/passkey");
+        self.call(Method::GET, &path, None).await?.text("code")
+    }
+
     /// Somebody else connects with the keys of an account's devices.
     ///
     /// # Errors
