@@ -37,12 +37,6 @@ impl WaAddress {
         self.0.ends_with("@broadcast")
     }
 
-    /// Whether these are stories: what contacts show of their day.
-    #[must_use]
-    pub fn is_stories(&self) -> bool {
-        self.0 == "status@broadcast"
-    }
-
     /// Whether this is a person by LID, behind whom a number may hide.
     #[must_use]
     pub fn is_lid(&self) -> bool {
