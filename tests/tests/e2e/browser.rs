@@ -99,11 +99,11 @@ async fn a_phone_is_linked_by_a_code_from_the_page() -> Result<()> {
             browser.wait_for(&format!("{SHOWN} === 'qr'")).await?;
             let phone = "15550000052";
             browser
-                .evaluate(&format!(
+                .evaluate(
                     "document.getElementById('typed').open = true; \
                      document.getElementById('phone').value = '+1 555 000 0052'; \
-                     document.querySelector('#number button').click()"
-                ))
+                     document.querySelector('#number button').click()",
+                )
                 .await?;
             browser
                 .wait_for("document.getElementById('code').textContent !== ''")

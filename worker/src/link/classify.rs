@@ -138,11 +138,11 @@ impl SendPolicy {
                 go_on(Attempt::Silent(due, failure))
             }
             // Once more with the devices asked for anew; a recipient without any is none.
-            SendOutcome::Unreached if moment.attempt == 1 => go_on(self.retry(
-                moment,
-                "no device of the recipient could be encrypted for",
-                None,
-            )),
+            SendOutcome::Unreached if moment.attempt == 1 => {
+                let problem = "no device of the recipient could be encrypted for";
+                let (due, failure) = self.again(moment, problem, None);
+                go_on(Attempt::Retry(due, failure))
+            }
             SendOutcome::Unreached => go_on(Attempt::Dead(SendFailure::new(
                 "recipient_unreachable",
                 "no device of the recipient could be encrypted for, so nobody would have received it",
