@@ -197,7 +197,7 @@ async fn a_renewed_conversation_goes_on() {
         .sink
         .until(|kept| {
             kept.iter()
-                .any(|one| one.text.as_deref() == Some("and back"))
+                .any(|one| one.payload.text.as_deref() == Some("and back"))
         })
         .await;
 }
