@@ -12,6 +12,7 @@ use gateway_shared::domain::OutboxId;
 use gateway_shared::lane::SessionRef;
 
 use crate::error::{ApiError, Cause, Code};
+use crate::metrics;
 use crate::request::{REQUEST_ID, RequestId};
 use crate::state::App;
 
@@ -52,6 +53,7 @@ pub(crate) async fn wrap(
     let status = response.status();
     let path = path.as_ref().map_or("-", MatchedPath::as_str);
     let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+    metrics::answered(&method, path, status, began.elapsed());
     let cause = response.extensions_mut().remove::<Cause>();
     let about = response.extensions_mut().remove::<About>();
     let organization = about.as_ref().map(|about| about.of.organization.as_str());

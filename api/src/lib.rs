@@ -14,8 +14,10 @@ mod keys;
 mod link;
 mod media;
 mod messages;
+mod metrics;
 mod once;
 mod openapi;
+mod ops;
 mod outbox;
 mod page;
 mod quota;
@@ -29,4 +31,4 @@ mod state;
 mod webhooks;
 
 pub use request::{Problem, Problems};
-pub use server::{ServeError, run};
+pub use server::{Listeners, ServeError, run};

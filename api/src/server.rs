@@ -1,9 +1,11 @@
 //! Serving, from the first connection to the last.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use gateway_shared::config::Config;
 use gateway_shared::egress::EgressError;
 use gateway_shared::installation::Foreign;
@@ -12,12 +14,13 @@ use gateway_shared::redis::RedisFailure;
 use gateway_shared::secrets::{Keyring, KeyringError};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use crate::connections::serve;
-use crate::health_monitor;
 use crate::replies;
 use crate::router::router;
 use crate::state::App;
+use crate::{health_monitor, metrics, ops};
 
 /// How long answers to those who waited too long may take to be written.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -45,7 +48,18 @@ pub enum ServeError {
     Egress(#[from] EgressError),
 }
 
-/// Serves on `listener` until `shutdown` completes, and then ends in order: no new connections,
+/// Where a process listens.
+#[derive(Debug)]
+pub struct Listeners {
+    /// The API.
+    pub api: TcpListener,
+    /// The operations room, if there is one.
+    pub ops: Option<TcpListener>,
+    /// Figures for Prometheus, if they are wanted.
+    pub metrics: Option<TcpListener>,
+}
+
+/// Serves on `listeners` until `shutdown` completes, and then ends in order: no new connections,
 /// event streams end, synchronous sends may finish until `api.drain_timeout_ms` and are answered
 /// 202 then. Returns when all is done.
 ///
@@ -53,7 +67,7 @@ pub enum ServeError {
 /// When Redis' address is malformed. Redis being down is no error: requests
 /// are answered 503 until it is back.
 pub async fn run(
-    listener: TcpListener,
+    listeners: Listeners,
     config: Config,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServeError> {
@@ -72,6 +86,14 @@ pub async fn run(
         tokio::spawn(sweep_media(app.clone())),
     ];
 
+    for (listener, router) in [
+        (listeners.ops, ops::router(&app)),
+        (listeners.metrics, metrics::router(&app)),
+    ] {
+        if let Some(listener) = listener {
+            tokio::spawn(serve_inside(listener, router, app.ended.clone()));
+        }
+    }
     let router = router(&app);
     let stopping = app.stopping.clone();
     let server = async {
@@ -80,7 +102,7 @@ pub async fn run(
             tracing::info!("ending: no new connections are taken");
             stopping.cancel();
         };
-        tokio::join!(stop, serve(listener, &app, router));
+        tokio::join!(stop, serve(listeners.api, &app, router));
     };
     let watchdog = async {
         app.stopping.cancelled().await;
@@ -103,6 +125,17 @@ pub async fn run(
         let _ = task.await;
     }
     Ok(())
+}
+
+/// Serves pages or figures to operators until the process ends.
+async fn serve_inside(listener: TcpListener, router: Router, ended: CancellationToken) {
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    tokio::select! {
+        () = ended.cancelled() => {}
+        served = axum::serve(listener, service) => if let Err(error) = served {
+            tracing::error!(%error, "a listener for operators failed");
+        },
+    }
 }
 
 /// Keeps the keys of login tokens fresh until the process ends.

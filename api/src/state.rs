@@ -13,6 +13,7 @@ use gateway_shared::installation::Installation;
 use gateway_shared::lane::Lanes;
 use gateway_shared::media::{Fetcher, MediaStore};
 use gateway_shared::messages::Messages;
+use gateway_shared::operator::Operators;
 use gateway_shared::organization::Organizations;
 use gateway_shared::redis::Store;
 use gateway_shared::registry::Registry;
@@ -52,6 +53,8 @@ pub(crate) struct App {
     pub(crate) sessions: Sessions,
     pub(crate) registry: Registry,
     pub(crate) organizations: Organizations,
+    /// Those who run this installation.
+    pub(crate) operators: Operators,
     pub(crate) keys: ApiKeys,
     pub(crate) authenticators: Authenticators,
     pub(crate) replies: Arc<Replies>,
@@ -110,6 +113,7 @@ impl App {
             sessions: Sessions::new(store.clone(), &config.retention),
             registry: Registry::new(store.clone()),
             organizations: Organizations::new(store.clone()),
+            operators: Operators::new(store.clone()),
             keys,
             authenticators: Authenticators::new(cache, logins),
             replies: Replies::new(InstanceId::generate(clock.now())),

@@ -14,6 +14,7 @@ pub mod installation;
 pub mod lane;
 pub mod media;
 pub mod messages;
+pub mod operator;
 pub mod organization;
 pub mod redis;
 pub mod registry;

@@ -2,6 +2,7 @@
 
 mod keys;
 mod lifetime;
+mod operators;
 mod secrets;
 
 use std::path::PathBuf;
@@ -14,7 +15,7 @@ use gateway_shared::telemetry::{self, LogError};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::server::{ServeError, run};
+use crate::server::{Listeners, ServeError, run};
 
 /// The HTTP side of WhatsApp Gateway.
 #[derive(Debug, Parser)]
@@ -36,6 +37,9 @@ enum Command {
     /// Make, list and revoke API keys.
     #[command(subcommand)]
     Keys(keys::KeyCommand),
+    /// Make keys for the operations room.
+    #[command(subcommand)]
+    Operators(operators::OperatorCommand),
     /// Make keys for secrets at rest.
     #[command(subcommand)]
     Secrets(secrets::SecretsCommand),
@@ -86,6 +90,7 @@ pub async fn execute(arguments: Arguments) -> Result<(), CommandError> {
     match arguments.command.unwrap_or(Command::Serve) {
         Command::Serve => serve(config).await,
         Command::Keys(command) => keys::execute(&config, command).await,
+        Command::Operators(command) => operators::execute(&config, command).await,
         Command::Secrets(command) => secrets::execute(command),
         Command::Config => {
             print_json(&config.masked());
@@ -104,6 +109,8 @@ async fn serve(config: Config) -> Result<(), CommandError> {
         .await
         .map_err(listen)?;
     let address = listener.local_addr().map_err(listen)?;
+    let ops = inner_listener(&config.ops.listen).await?;
+    let metrics = inner_listener(&config.metrics.listen).await?;
     let mut terminate = signal(SignalKind::terminate()).map_err(CommandError::Signal)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(CommandError::Signal)?;
     tracing::info!(
@@ -111,16 +118,45 @@ async fn serve(config: Config) -> Result<(), CommandError> {
         version = env!("CARGO_PKG_VERSION"),
         "listening on http://{address}"
     );
-    telemetry::announce(&serde_json::json!({"listen": format!("http://{address}")}));
+    let url = |listener: &Option<TcpListener>| {
+        let address = listener.as_ref()?.local_addr().ok()?;
+        Some(format!("http://{address}"))
+    };
+    telemetry::announce(&serde_json::json!({
+        "listen": format!("http://{address}"),
+        "ops": url(&ops).map(|url| format!("{url}/ops")),
+        "metrics": url(&metrics).map(|url| format!("{url}/metrics")),
+    }));
     let shutdown = async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
     };
-    run(listener, config, shutdown).await?;
+    run(
+        Listeners {
+            api: listener,
+            ops,
+            metrics,
+        },
+        config,
+        shutdown,
+    )
+    .await?;
     tracing::info!("ended");
     Ok(())
+}
+
+/// A listener for operators; none where no address is set.
+async fn inner_listener(address: &str) -> Result<Option<TcpListener>, CommandError> {
+    if address.is_empty() {
+        return Ok(None);
+    }
+    let listener = TcpListener::bind(address).await;
+    listener.map(Some).map_err(|source| CommandError::Listen {
+        address: format!("{address} (ops.listen or metrics.listen; empty = none)"),
+        source,
+    })
 }
 
 /// Prints a result for other programs.

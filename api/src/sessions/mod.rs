@@ -28,6 +28,7 @@ use crate::router::BASE;
 use crate::state::App;
 
 pub(crate) use pairing::{me, pairing_code, qr};
+pub(crate) use picture::svg_of;
 
 /// `GET /sessions`: all of the organization that the caller may see, in one page.
 pub(crate) async fn list(

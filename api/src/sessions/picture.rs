@@ -80,6 +80,11 @@ pub(crate) fn of(text: &str, format: Format) -> Result<Vec<u8>, PictureError> {
     }
 }
 
+/// A QR code as SVG; `None` where the text is too long for one.
+pub(crate) fn svg_of(text: &str) -> Option<Vec<u8>> {
+    of(text, Format::Svg).ok()
+}
+
 /// One bit a pixel, black on white.
 fn png(code: &QrCode) -> Result<Vec<u8>, png::EncodingError> {
     let side = (code.width() + 2 * QUIET) * SCALE;

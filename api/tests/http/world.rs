@@ -275,7 +275,12 @@ impl Api {
             let shutdown = async {
                 let _ = stopped.await;
             };
-            gateway_api::run(listener, config, shutdown).await.unwrap();
+            let listeners = gateway_api::Listeners {
+                api: listener,
+                ops: None,
+                metrics: None,
+            };
+            gateway_api::run(listeners, config, shutdown).await.unwrap();
         });
         Self {
             base,

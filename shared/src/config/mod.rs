@@ -25,7 +25,10 @@ pub use auth::{AuthConfig, ClaimNames, JwtConfig};
 pub use media::{MediaConfig, S3Config};
 pub use quota::QuotaConfig;
 pub use secrets::{Hidden, SecretsConfig};
-pub use sections::{ApiConfig, LogConfig, LogFormat, SendConfig, WhatsAppConfig, WorkerConfig};
+pub use sections::{
+    ApiConfig, LogConfig, LogFormat, MetricsConfig, OpsConfig, SendConfig, WhatsAppConfig,
+    WorkerConfig,
+};
 pub use validate::Invalid;
 
 /// The default configuration: a TOML file with comments, complete.
@@ -49,6 +52,10 @@ pub struct Config {
     pub api: ApiConfig,
     /// What one organization may take.
     pub quota: QuotaConfig,
+    /// The operations room.
+    pub ops: OpsConfig,
+    /// Figures for Prometheus.
+    pub metrics: MetricsConfig,
     /// Who may call, besides API keys.
     pub auth: AuthConfig,
     /// What holds for every send.

@@ -49,6 +49,26 @@ impl ApiConfig {
     }
 }
 
+/// `[ops]`: the operations room.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpsConfig {
+    /// Address and port of the operations room, as text; empty = there is none.
+    pub listen: String,
+    /// How long a sign-in lasts, in milliseconds.
+    pub sign_in_ms: u64,
+    /// What the pages call this installation, so that nobody acts on the wrong one.
+    pub environment: String,
+}
+
+/// `[metrics]`: figures for Prometheus.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MetricsConfig {
+    /// Address and port of `/metrics`, as text; empty = there is none.
+    pub listen: String,
+}
+
 /// `[send]`: what holds for every send.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

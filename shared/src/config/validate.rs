@@ -74,6 +74,7 @@ pub(super) fn problems(config: &Config) -> Vec<Invalid> {
     redis(config, &mut problems);
     api_and_sends(config, &mut problems);
     super::media::problems(&config.media, &mut problems);
+    inner_listeners(config, &mut problems);
     super::auth::problems(&config.auth, &mut problems);
     super::quota::problems(&config.quota, &config.api, &mut problems);
     worker(config, &mut problems);
@@ -160,6 +161,27 @@ fn redis(config: &Config, problems: &mut Problems) {
             ),
         );
     }
+}
+
+fn inner_listeners(config: &Config, problems: &mut Problems) {
+    for (setting, listen) in [
+        ("ops.listen", &config.ops.listen),
+        ("metrics.listen", &config.metrics.listen),
+    ] {
+        if !listen.is_empty() && listen.parse::<std::net::SocketAddr>().is_err() {
+            problems.add(
+                setting,
+                format!(
+                    "is {listen:?}; must be an IP address and a port, such as 127.0.0.1:8081, or empty"
+                ),
+            );
+        }
+    }
+    problems.range(
+        "ops.sign_in_ms",
+        config.ops.sign_in_ms,
+        60 * SECOND..=30 * 24 * HOUR,
+    );
 }
 
 fn api_and_sends(config: &Config, problems: &mut Problems) {

@@ -25,6 +25,7 @@ mod batch;
 mod budget;
 mod claim;
 mod dead;
+mod find;
 mod gauge;
 mod hold;
 mod identity;

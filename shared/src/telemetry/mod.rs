@@ -3,6 +3,8 @@
 //! A line about a send carries `request_id`, `organization`, `session` and `outbox_id`. No line
 //! ever carries a message body, a token, or a phone number.
 
+pub mod metrics;
+
 use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;

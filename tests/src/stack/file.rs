@@ -17,6 +17,15 @@ pub struct StackFile {
     pub api: String,
     /// A key that may do everything in the organization.
     pub api_key: String,
+    /// The operations room.
+    #[serde(default)]
+    pub ops: String,
+    /// A key for it, which may do everything there.
+    #[serde(default)]
+    pub operator_key: String,
+    /// Figures for Prometheus, one address a process.
+    #[serde(default)]
+    pub metrics: Vec<String>,
     /// The organization.
     pub organization: String,
     /// Address of Redis.
@@ -126,6 +135,9 @@ mod tests {
         let file = StackFile {
             api: "http://127.0.0.1:1".into(),
             api_key: "wa_x".into(),
+            ops: "http://127.0.0.1:5/ops".into(),
+            operator_key: "op_x".into(),
+            metrics: vec!["http://127.0.0.1:6/metrics".into()],
             organization: "org_1".into(),
             redis: "redis://127.0.0.1:2".into(),
             sandbox: Some(Sandbox {
@@ -151,6 +163,9 @@ mod tests {
         let wanted = serde_json::json!({
             "api": "http://127.0.0.1:1",
             "apiKey": "wa_x",
+            "ops": "http://127.0.0.1:5/ops",
+            "operatorKey": "op_x",
+            "metrics": ["http://127.0.0.1:6/metrics"],
             "organization": "org_1",
             "redis": "redis://127.0.0.1:2",
             "sandbox": { "ws": "ws://127.0.0.1:3", "admin": "http://127.0.0.1:4" },

@@ -55,6 +55,9 @@ pub(super) async fn run(folder: &Path) -> Result<()> {
     let mut file = StackFile {
         api: api.address().to_owned(),
         api_key: account.api_key,
+        ops: api.ops.clone(),
+        operator_key: installation.create_operator("admin").await?,
+        metrics: vec![api.metrics.clone()],
         organization: account.organization,
         redis: redis.url(),
         sandbox: None,

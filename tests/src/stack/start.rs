@@ -64,6 +64,12 @@ impl Stack {
             workers.push(worker);
         }
         let key = installation.create_key("Acme", &EVERYTHING).await?;
+        let operator_key = installation.create_operator("admin").await?;
+        screen.ready(
+            "ops",
+            &api.ops,
+            "the operations room; its key is in .run/stack.json",
+        );
         screen.ready("tenant", &key.organization, "Acme, with an API key");
 
         let client = api.client(&key.secret);
@@ -87,6 +93,9 @@ impl Stack {
         let file = StackFile {
             api: api.address().to_owned(),
             api_key: key.secret,
+            ops: api.ops.clone(),
+            operator_key,
+            metrics: vec![api.metrics.clone()],
             organization: key.organization,
             redis: redis.url(),
             sandbox: Some(Sandbox {

@@ -128,6 +128,27 @@ impl Installation {
         })
     }
 
+    /// Makes a key for the operations room with the API's own command line.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub async fn create_operator(&self, role: &str) -> Result<String> {
+        let mut launch = self.launch("operators", "gateway-api")?.args([
+            "operators",
+            "create",
+            "--role",
+            role,
+            "--name",
+            role,
+        ]);
+        launch.detached = false;
+        let output = Program::run(&launch).await?;
+        let json: serde_json::Value = serde_json::from_str(output.trim())
+            .with_context(|| format!("`operators create` printed no JSON: {output}"))?;
+        let key = json["key"].as_str().map(str::to_owned);
+        key.context("`operators create` printed no key")
+    }
+
     /// Revokes an API key with the API's own command line.
     ///
     /// # Errors
@@ -231,6 +252,10 @@ pub struct ApiProcess {
     /// The process.
     pub program: Program,
     address: String,
+    /// Where its operations room is.
+    pub ops: String,
+    /// Where its figures are.
+    pub metrics: String,
 }
 
 impl ApiProcess {
@@ -242,11 +267,20 @@ impl ApiProcess {
         let launch = installation
             .launch(name, "gateway-api")?
             .env("GATEWAY_API__LISTEN", "127.0.0.1:0")
+            .env("GATEWAY_OPS__LISTEN", "127.0.0.1:0")
+            .env("GATEWAY_METRICS__LISTEN", "127.0.0.1:0")
             .envs(&installation.api_env)
             .args(["serve"]);
         let mut program = Program::start(launch)?;
-        let address = listening(&mut program).await?;
-        let api = Self { program, address };
+        let line = program.wait_for_json("listen").await?;
+        let address = line["listen"].as_str().context("`listen` is no text")?;
+        let place = |name: &str| line[name].as_str().unwrap_or_default().to_owned();
+        let api = Self {
+            address: format!("http://{}", address.trim_start_matches("http://")),
+            ops: place("ops"),
+            metrics: place("metrics"),
+            program,
+        };
         api.wait_until_ready().await?;
         Ok(api)
     }
@@ -267,7 +301,9 @@ impl ApiProcess {
         launch.env.retain(|(name, _)| name != "GATEWAY_API__LISTEN");
         launch.env.push(("GATEWAY_API__LISTEN".to_owned(), address));
         self.program.restart()?;
-        listening(&mut self.program).await?;
+        let line = self.program.wait_for_json("listen").await?;
+        self.ops = line["ops"].as_str().unwrap_or_default().to_owned();
+        self.metrics = line["metrics"].as_str().unwrap_or_default().to_owned();
         self.wait_until_ready().await
     }
 
@@ -285,12 +321,6 @@ impl ApiProcess {
     pub fn client(&self, key: &str) -> ApiClient {
         ApiClient::new(&self.address, key).expect("an HTTP client")
     }
-}
-
-async fn listening(program: &mut Program) -> Result<String> {
-    let line = program.wait_for_json("listen").await?;
-    let address = line["listen"].as_str().context("`listen` is no text")?;
-    Ok(format!("http://{}", address.trim_start_matches("http://")))
 }
 
 /// A worker.

@@ -287,6 +287,24 @@ pub const GLOBAL: &[KeyFamily] = &[
         "id of a key of [secrets] -> a constant sealed by it, to notice a wrong key; for ever",
     ),
     family(
+        "operators",
+        ":operators",
+        "hash",
+        "sha256 of an operator key -> name, role, createdAt; for ever",
+    ),
+    family(
+        "operator_sign_in",
+        ":operator:*",
+        "string",
+        "a sign-in by sha256 of its cookie: name, role, csrf; until it ends",
+    ),
+    family(
+        "audit",
+        ":audit",
+        "stream",
+        "what operators did; the last 100,000",
+    ),
+    family(
         "organizations",
         ":orgs",
         "set",

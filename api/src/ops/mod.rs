@@ -1,0 +1,136 @@
+//! The operations room: pages over the queues for the operators of an installation, on a listener of
+//! its own.
+//!
+//! - `access`: signing in, the cookie, and what every action must carry
+//! - `layout`: the frame of every page; `assets`: its style and script, in the binary
+//! - `overview`, `queues`, `messages`, `sessions`, `workers`, `audit`: the pages, by noun
+//! - `actions`: everything that changes something, each recorded before it is done
+
+mod access;
+mod actions;
+mod assets;
+mod audit;
+mod layout;
+mod messages;
+mod overview;
+mod queues;
+mod sessions;
+mod words;
+mod workers;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::HeaderValue;
+use axum::http::header::{
+    CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use axum::middleware::{from_fn_with_state, map_response};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use maud::{Markup, html};
+
+use crate::error::ApiError;
+use crate::state::App;
+
+/// Nothing inline and nothing from elsewhere.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+     img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; \
+     frame-ancestors 'none'";
+
+/// The operations room.
+pub(crate) fn router(app: &Arc<App>) -> Router {
+    let pages = Router::new()
+        .route("/ops", get(overview::page))
+        .route("/ops/queues", get(queues::page))
+        .route("/ops/messages", get(messages::search))
+        .route("/ops/messages/{session}/{outbox}", get(messages::story))
+        .route("/ops/sessions", get(sessions::list))
+        .route("/ops/sessions/{session}", get(sessions::one))
+        .route("/ops/workers", get(workers::page))
+        .route("/ops/audit", get(audit::page))
+        .route("/ops/actions", post(actions::act))
+        .route("/ops/sign-out", post(access::sign_out))
+        .layer(from_fn_with_state(app.clone(), access::admit));
+    Router::new()
+        .merge(pages)
+        .route("/", get(async || Redirect::to("/ops")))
+        .route(
+            "/ops/sign-in",
+            get(access::sign_in_page).post(access::sign_in),
+        )
+        .route("/ops/assets/{name}", get(assets::serve))
+        .fallback(async || Failure::missing("page"))
+        .layer(map_response(guard))
+        .with_state(app.clone())
+}
+
+async fn guard(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (CONTENT_SECURITY_POLICY, POLICY),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (X_FRAME_OPTIONS, "DENY"),
+        (REFERRER_POLICY, "no-referrer"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers
+        .entry("cache-control")
+        .or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Why a page could not be shown: for people, with what to do.
+pub(crate) struct Failure {
+    status: axum::http::StatusCode,
+    title: String,
+    advice: String,
+}
+
+impl Failure {
+    fn missing(what: &str) -> Self {
+        Self {
+            status: axum::http::StatusCode::NOT_FOUND,
+            title: format!("There is no such {what}"),
+            advice: "It may have ended with its retention, or the address is not whole.".into(),
+        }
+    }
+
+    fn refused(title: &str, advice: &str) -> Self {
+        Self {
+            status: axum::http::StatusCode::FORBIDDEN,
+            title: title.into(),
+            advice: advice.into(),
+        }
+    }
+
+    fn bad(title: &str, advice: &str) -> Self {
+        Self {
+            status: axum::http::StatusCode::BAD_REQUEST,
+            title: title.into(),
+            advice: advice.into(),
+        }
+    }
+}
+
+impl<E: Into<ApiError>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        let error: ApiError = error.into();
+        tracing::warn!(?error, "a page of the operations room could not be made");
+        Self {
+            status: axum::http::StatusCode::SERVICE_UNAVAILABLE,
+            title: "Redis does not answer".into(),
+            advice: "Nothing is lost by that. Look at Redis first; this page works again when it \
+                     answers."
+                .into(),
+        }
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let body: Markup = html! { h1 { (self.title) } p { (self.advice) } p { a href="/ops" { "To the overview" } } };
+        (self.status, layout::bare("Not here", &body)).into_response()
+    }
+}
