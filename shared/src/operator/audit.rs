@@ -1,7 +1,6 @@
 //! The audit log: who did what, when, from where. Kept apart from the retention of messages.
 
-use redis::Value;
-use redis::streams::StreamRangeReply;
+use std::collections::HashMap;
 
 use super::Operators;
 use crate::redis::RedisFailure;
@@ -78,7 +77,7 @@ impl Operators {
         } else {
             format!("({before}")
         };
-        let reply: StreamRangeReply = redis::cmd("XREVRANGE")
+        let reply: Vec<(String, HashMap<String, String>)> = redis::cmd("XREVRANGE")
             .arg(self.global("audit", &[]))
             .arg(end)
             .arg("-")
@@ -86,17 +85,11 @@ impl Operators {
             .arg(most)
             .query_async(&mut self.store.connection.clone())
             .await?;
-        let text = |value: Option<&Value>| {
-            value
-                .and_then(|value| redis::from_redis_value_ref(value).ok())
-                .unwrap_or_default()
-        };
         Ok(reply
-            .ids
             .into_iter()
-            .map(|line| AuditLine {
-                fields: FIELDS.map(|name| text(line.map.get(name))),
-                id: line.id,
+            .map(|(id, mut fields)| AuditLine {
+                id,
+                fields: FIELDS.map(|name| fields.remove(name).unwrap_or_default()),
             })
             .collect())
     }
