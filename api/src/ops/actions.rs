@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Extension, Form};
-use gateway_shared::clock::Millis;
 use gateway_shared::domain::OutboxId;
 use gateway_shared::lane::{Cancelled, Retried, SessionRef};
 use gateway_shared::operator::AuditEntry;
@@ -111,14 +110,28 @@ async fn message(
     let page = format!("/ops/messages/{}/{id}", of.session);
     match action {
         "message.retry" => {
-            let life = Millis::try_from(app.config.send.time_to_live_ms).unwrap_or(Millis::MAX);
-            let (expires_at, depth) = (now.saturating_add(life), app.config.send.max_lane_depth);
-            match app.lanes.retry(now, of, &id, expires_at, depth).await? {
+            let (life, depth) = (
+                app.config.send.time_to_live_ms,
+                app.config.send.max_lane_depth,
+            );
+            match app.lanes.retry(now, of, &id, life, depth).await? {
                 Retried::Queued => {}
                 Retried::NotFound => return Err(Failure::missing("message")),
                 Retried::NotFailed(status) => {
                     let advice = format!("Nothing was done: it is {status}.");
                     return Err(Failure::bad("Only a failed send can be retried", &advice));
+                }
+                Retried::LoggedOut { .. } => {
+                    let advice = "Nothing was done: pair a number first.";
+                    return Err(Failure::bad(
+                        "No number is paired with this session",
+                        advice,
+                    ));
+                }
+                Retried::AccountChanged => {
+                    let advice = "Nothing was done: a send leaves only from the number it was \
+                                  accepted for.";
+                    return Err(Failure::bad("Another number is paired now", advice));
                 }
                 Retried::LaneFull { depth } => {
                     let advice = format!("Nothing was done: {depth} sends wait already.");
@@ -127,7 +140,7 @@ async fn message(
             }
         }
         "message.cancel" => {
-            let outcome = app.lanes.cancel(now, of, &id).await?;
+            let outcome = app.lanes.cancel(now, of, &id, None).await?;
             if !matches!(outcome, Cancelled::Done) {
                 return Err(Failure::bad(
                     "It can not be cancelled any more",
