@@ -89,7 +89,9 @@ fn value(table: &[Line]) -> Value {
     let paths = json!(paths);
     let mut responses = errors::responses();
     keep_used(&mut responses, &paths);
-    components::drop_unused(&mut schemas, &[&paths, &json!(responses)]);
+    // Events are described for who listens, though no route answers one as a whole.
+    let event = json!({"$ref": "#/components/schemas/Event"});
+    components::drop_unused(&mut schemas, &[&paths, &json!(responses), &event]);
     let tags: Vec<Value> = TAGS
         .iter()
         .map(|(name, about)| json!({"name": name, "description": about}))
