@@ -53,6 +53,9 @@ async fn what_was_accepted_for_one_number_never_leaves_from_another() -> Result<
             // Another number is paired with it.
             api.post(&path(":resume"), &json!({})).await?.expect(200)?;
             let sandbox = world.sandbox();
+            api.post(&path(":start?rebind=true"), &json!({}))
+                .await?
+                .expect(200)?;
             gateway_tests::world::pair(&api, &sandbox, &session.id, "15550000077").await?;
             api.wait_for_session(&session.id, "working").await?;
             let answer = api.post(&retry, &json!({})).await?;

@@ -257,7 +257,7 @@ async fn the_oldest_sent_messages_make_room() {
         .await
         .expect("written");
     advance(1);
-    let ids: Vec<String> = (0..16_384).map(|row| row.to_string()).collect();
+    let ids: Vec<String> = (0..32_768).map(|row| row.to_string()).collect();
     for ids in ids.chunks(512) {
         let sent = ids.iter().map(|id| on.store_sent_message("c", id, b"m"));
         try_join_all(sent).await.expect("written");
@@ -271,13 +271,27 @@ async fn the_oldest_sent_messages_make_room() {
     let store = server.store().await;
     let root = store.keys.keystore(on.session());
     let kept: u32 = command(&store, &["HLEN", &format!("{root}:sent")]).await;
-    assert_eq!(kept, 16_384);
+    assert_eq!(kept, 32_768);
     assert!(
         on.take_sent_message("c", "0")
             .await
             .expect("taken")
             .is_some()
     );
+}
+
+/// Two devices that could not decrypt ask for the same message in the same moment.
+#[tokio::test]
+async fn a_copy_answers_every_device_that_asks() {
+    let server = Server::start();
+    let (on, _) = server.claim(&session(), 1).await;
+    on.store_sent_message("c", "M", b"m")
+        .await
+        .expect("written");
+    for _ in 0..2 {
+        let copy = on.take_sent_message("c", "M").await.expect("read");
+        assert_eq!(copy.as_deref(), Some(b"m".as_slice()));
+    }
 }
 
 #[tokio::test]

@@ -326,7 +326,14 @@ impl Step {
         let cutoff = wacore::time::now_secs() - self.time.clamp(0, 60);
         match self.call {
             0 | 1 => said(on.store_sent_message(chat, id, &self.bytes).await),
-            2 => said(on.take_sent_message(chat, id).await),
+            // The library puts back what it took; ours never takes it.
+            2 => {
+                let taken = on.take_sent_message(chat, id).await;
+                if let Ok(Some(copy)) = &taken {
+                    on.store_sent_message(chat, id, copy).await.expect("kept");
+                }
+                said(taken)
+            }
             3 => said(on.delete_expired_sent_messages(cutoff).await),
             4 => said(
                 on.store_pending_inbound(chat, sender, id, &self.bytes)

@@ -231,10 +231,6 @@ pub(crate) async fn drain(on: &dyn Backend) -> Vec<Ended> {
         "delete_expired_tc_tokens",
         on.delete_expired_tc_tokens(far, far).await,
     ));
-    done.push(ended(
-        "take_sent_message",
-        on.take_sent_message(ONE, "M").await,
-    ));
     let deleted = on.delete_expired_sent_messages(far).await;
     done.push(ended("delete_expired_sent_messages", deleted));
     done.push(ended(
