@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
+use axum::http::HeaderValue;
+use axum::http::header::X_CONTENT_TYPE_OPTIONS;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
@@ -78,6 +80,11 @@ pub(crate) async fn wrap(
     if let Some(value) = id.header() {
         response.headers_mut().insert(REQUEST_ID, value);
     }
+    // What somebody else wrote (a label, a message) is never taken for a page or a script.
+    let nosniff = HeaderValue::from_static("nosniff");
+    response
+        .headers_mut()
+        .insert(X_CONTENT_TYPE_OPTIONS, nosniff);
     response
 }
 

@@ -221,8 +221,7 @@ impl From<RedisFailure> for ApiError {
         if is_bug(&failure) {
             return Self::new(Code::Internal, "internal error").caused_by(failure);
         }
-        Self::unavailable("redis_unreachable", "the gateway's store does not answer")
-            .caused_by(failure)
+        Self::unavailable(failure.reason(), failure.explanation()).caused_by(failure)
     }
 }
 

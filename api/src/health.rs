@@ -43,7 +43,7 @@ pub(crate) async fn live() -> Json<Health> {
     })
 }
 
-/// `GET /readyz`: it can serve: Redis answers, answers of workers arrive, and it is not ending.
+/// `GET /readyz`: it can serve: Redis answers and takes writes, answers of workers arrive, and it is not ending.
 pub(crate) async fn ready(State(app): State<Arc<App>>) -> Result<Json<Health>, ApiError> {
     if app.stopping.is_cancelled() {
         return Err(ApiError::unavailable(
@@ -52,6 +52,10 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Result<Json<Health>, A
         ));
     }
     app.store.ping().await?;
+    // The write is tried once a second and not for each who asks, who may be anybody.
+    if let Some(failure) = app.health_monitor.refused() {
+        return Err(failure.into());
+    }
     if let Some(foreign) = app.installation.foreign() {
         return Err(foreign.into());
     }
@@ -104,15 +108,19 @@ pub(crate) mod docs {
     pub(crate) fn ready() -> Operation {
         Operation::new("Service", "getReadiness", "Whether this process can serve")
             .about(
-                "Redis answers, answers of workers arrive, and it is not ending. `warnings` says what \
+                "Redis answers and takes writes, answers of workers arrive, and it is not ending. `warnings` says what \
                  wants an operator although requests are served: `client_outdated` while WhatsApp \
                  rejects the version that the workers announce.",
             )
             .answer::<Health>(200, "It can.", json!({"status": "ready", "installation": "ins_01KAHX3N5RDGT0M7Y8Z9ABCDEF"}))
             .error(
                 Code::GatewayUnavailable,
-                "`redis_unreachable`, `shutting_down`: take it out of the load balancer; `store_lost`, \
-                 `store_replaced`, `store_newer`: it is not the Redis it should be",
+                "`shutting_down`, `redis_unreachable`, `redis_out_of_memory`, `redis_read_only`, \
+                 `redis_too_few_replicas`, `redis_cannot_persist`, `redis_loading`, \
+                 `redis_master_down`, `redis_cluster_down`, `redis_slot_moving`, \
+                 `redis_access_denied`: take it out of the \
+                 load balancer; `store_lost`, `store_replaced`, `store_newer`, `secrets_key_missing`, \
+                 `secrets_key_wrong`: it is not the Redis it should be, or not the right keys",
             )
     }
 }

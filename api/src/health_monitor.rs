@@ -1,9 +1,12 @@
 //! What this process knows of the rest: Redis' clock, and whether workers live.
 
-use std::sync::Arc;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use gateway_shared::clock::Millis;
+use gateway_shared::domain::WorkerId;
 use gateway_shared::redis::RedisFailure;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -12,11 +15,24 @@ use crate::state::App;
 /// How often it is looked at.
 const INTERVAL: Duration = Duration::from_secs(1);
 
+/// The workers that lived at a moment.
+#[derive(Debug, Default)]
+struct Live {
+    at: Millis,
+    ids: HashSet<WorkerId>,
+}
+
+/// How far the clock of a worker that joins may be behind ours, in milliseconds.
+const SKEW: Millis = 1_000;
+
 /// What was seen last.
 #[derive(Debug, Default)]
 pub(crate) struct HealthMonitor {
     no_worker: AtomicBool,
-    redis_down: AtomicBool,
+    /// The workers that lived when it was looked last.
+    live: Mutex<Live>,
+    /// Why Redis took no write, if it did not.
+    refused: Mutex<Option<RedisFailure>>,
 }
 
 impl HealthMonitor {
@@ -34,11 +50,33 @@ impl HealthMonitor {
 
     async fn count_workers(&self, app: &App) -> Result<(), RedisFailure> {
         let liveness = i64::try_from(app.config.worker.liveness_ms).unwrap_or(i64::MAX);
-        let since = app.now().saturating_sub(liveness);
+        let at = app.now();
+        let since = at.saturating_sub(liveness);
         let workers = app.registry.workers().await?;
-        let live = workers.iter().any(|worker| worker.heartbeat_at >= since);
-        self.no_worker.store(!live, Ordering::Relaxed);
+        let ids: HashSet<WorkerId> = workers
+            .into_iter()
+            .filter(|worker| worker.heartbeat_at >= since)
+            .map(|worker| worker.id)
+            .collect();
+        self.no_worker.store(ids.is_empty(), Ordering::Relaxed);
+        *lock(&self.live) = Live { at, ids };
         Ok(())
+    }
+
+    /// Whether this worker lived a moment ago, or has joined since.
+    pub(crate) fn lives(&self, worker: &WorkerId) -> bool {
+        let live = lock(&self.live);
+        live.ids.contains(worker) || worker.created_at() > live.at.saturating_sub(SKEW)
+    }
+
+    /// Whether any worker lived a moment ago.
+    pub(crate) fn any_worker(&self) -> bool {
+        !self.no_worker.load(Ordering::Relaxed)
+    }
+
+    /// Why Redis takes no writes, if it was so a moment ago.
+    pub(crate) fn refused(&self) -> Option<RedisFailure> {
+        lock(&self.refused).clone()
     }
 
     /// Looks once.
@@ -46,21 +84,27 @@ impl HealthMonitor {
         let seen = async {
             app.registry.follow_clock(&app.clock).await?;
             app.installation.look(app.now()).await?;
-            self.count_workers(app).await
+            self.count_workers(app).await?;
+            app.store.probe().await
         };
-        let down = match seen.await {
-            Ok(()) => false,
-            Err(failure) => {
-                if !self.redis_down.load(Ordering::Relaxed) {
-                    tracing::error!(error = %failure, "Redis does not answer; requests get 503");
-                }
-                true
-            }
-        };
-        if self.redis_down.swap(down, Ordering::Relaxed) && !down {
-            tracing::info!("Redis answers again");
+        let refused = seen.await.err();
+        let reason = |failure: &Option<RedisFailure>| failure.as_ref().map(RedisFailure::reason);
+        let before = std::mem::replace(&mut *lock(&self.refused), refused.clone());
+        if reason(&before) == reason(&refused) {
+            return;
+        }
+        match refused {
+            Some(failure) => tracing::error!(
+                reason = failure.reason(), error = %failure,
+                "Redis does not do what it should; requests get 503"
+            ),
+            None => tracing::info!("Redis answers and takes writes again"),
         }
     }
+}
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Looks every second until the process ends.

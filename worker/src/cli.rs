@@ -1,5 +1,7 @@
 //! The command line, the same for both flavours of the worker.
 
+mod secrets;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -7,6 +9,7 @@ use clap::{Parser, Subcommand};
 use gateway_shared::config::Config;
 use gateway_shared::redis::Store;
 use gateway_shared::registry::Registry;
+use gateway_shared::secrets::KeyId;
 use gateway_shared::session::Sessions;
 use gateway_shared::telemetry;
 use tokio_util::sync::CancellationToken;
@@ -32,6 +35,13 @@ enum Task {
     Config,
     /// Print who owns which session: the lease table.
     Sessions,
+    /// Print how many sessions' keys each key of [secrets] seals.
+    Secrets {
+        /// Let this key go: from then on processes may run without it. Refused while it is the
+        /// active one or still seals something.
+        #[arg(long)]
+        retire: Option<KeyId>,
+    },
 }
 
 /// Runs the program.
@@ -58,6 +68,10 @@ pub fn main(flavour: Flavour) -> ExitCode {
             Task::Sessions => match print_sessions(&config).await {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => fail(&error),
+            },
+            Task::Secrets { retire } => match secrets::print(&config, retire).await {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => fail(error.as_ref()),
             },
             Task::Run => {
                 if let Err(error) = telemetry::init(&config.log) {

@@ -98,12 +98,17 @@ pub async fn run(
     let versions = Arc::new(versions);
     let sessions = Sessions::new(store.clone(), &config.retention);
     let registry = Registry::new(store.clone());
+    // Heartbeats wait behind nobody's batches: a connection answers in order.
+    let Some(heartbeats) = open_store(&config, &shutdown).await else {
+        return Ok(());
+    };
     let lanes = Lanes::new(store.clone(), config.retention);
     let webhooks = Webhooks::new(store.clone(), keyring.clone(), &config.retention);
     let egress = Egress::new(&config.egress)?;
     let media = MediaStore::new(&config.media, store.clone(), keyring.clone());
     let uploads = Uploads::new(media, Arc::clone(&clock), Backoff::from(&worker));
-    let installation = Installation::new(store.clone(), config.redis.expected()).sealed_by(keyring);
+    let installation = Installation::new(store.clone(), config.redis.expected())
+        .sealed_by(keyring.clone());
 
     // Sessions that this process owned when it was fenced.
     let mut outlived = Vec::new();
@@ -113,7 +118,7 @@ pub async fn run(
         }
         let rhythm = rhythm(&worker);
         let joined = Membership::join(
-            registry.clone(),
+            Registry::new(heartbeats.clone()),
             Arc::clone(&clock),
             rhythm,
             worker.capacity,
@@ -134,6 +139,7 @@ pub async fn run(
         let runtime = Runtime {
             config: worker.clone(),
             store: store.clone(),
+            keyring: keyring.clone(),
             sessions: sessions.clone(),
             messages: Messages::new(store.clone(), &config.retention),
             uploads: uploads.clone(),

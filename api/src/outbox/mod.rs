@@ -38,7 +38,7 @@ pub(crate) async fn list(
         problems.add("cursor", "must be the nextCursor of an earlier page");
     }
     problems.settle()?;
-    exists(&app, &of).await?;
+    readable(&app, &of).await?;
     let (data, next_cursor) = app.lanes.list(&of, &filter).await?;
     Ok(Json(Page { data, next_cursor }))
 }
@@ -51,7 +51,7 @@ pub(crate) async fn get(
     Named((session, entry)): Named<(String, String)>,
 ) -> Result<Json<OutboxEntry>, ApiError> {
     let of = caller.session(&session)?;
-    exists(&app, &of).await?;
+    readable(&app, &of).await?;
     let mut entry = found(&app, &of, &entry).await?;
     if !entry.status.is_settled() {
         let waiting = app.lanes.waiting_for(app.now(), &of, &entry.outbox_id);
@@ -118,6 +118,14 @@ fn not_failed(status: SendStatus) -> ApiError {
     };
     let problem = format!("only a failed send can be retried: it is {status}");
     ApiError::conflict(reason, problem).with("status", status.as_str())
+}
+
+/// There is such a session, or was one whose sends are still remembered.
+async fn readable(app: &App, of: &SessionRef) -> Result<(), ApiError> {
+    if app.sessions.get(of).await?.is_some() || app.lanes.has_outbox(of).await? {
+        return Ok(());
+    }
+    Err(session_not_found())
 }
 
 async fn exists(app: &App, of: &SessionRef) -> Result<(), ApiError> {

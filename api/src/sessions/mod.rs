@@ -6,6 +6,7 @@ mod input;
 pub(crate) mod pairing;
 pub(crate) mod passkey;
 pub(crate) mod picture;
+mod served;
 
 use std::sync::Arc;
 
@@ -29,6 +30,7 @@ use crate::state::App;
 
 pub(crate) use pairing::{me, pairing_code, qr};
 pub(crate) use picture::svg_of;
+use served::as_served;
 
 /// `GET /sessions`: all of the organization that the caller may see, in one page.
 pub(crate) async fn list(
@@ -98,7 +100,8 @@ pub(crate) async fn update(
     let of = caller.session(&session)?;
     let patch = read_body(&app, request, input::patch).await?;
     let session = app.sessions.update(app.now(), &of, &patch).await?;
-    session.map(Json).ok_or_else(session_not_found)
+    let session = session.ok_or_else(session_not_found)?;
+    Ok(Json(shown(&app, session)))
 }
 
 /// `DELETE /sessions/{session}`: it logs out where it can, and all that belongs to it goes.
@@ -232,5 +235,5 @@ fn shown(app: &App, mut session: Session) -> Session {
     session
         .restrictions
         .retain(|restriction| restriction.until.is_none_or(|until| until > now));
-    session
+    as_served(app, session)
 }

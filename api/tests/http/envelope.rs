@@ -24,6 +24,7 @@ async fn the_request_id_is_the_clients_or_a_new_one_and_always_echoed() {
                 request = request.header("x-request-id", given);
             }
             let got = request.send().await.unwrap();
+            assert_eq!(got.headers()["x-content-type-options"], "nosniff", "{path}");
             let id = got.headers()["x-request-id"].to_str().unwrap();
             if echoed {
                 assert_eq!(Some(id), given);

@@ -88,3 +88,67 @@ async fn a_revocation_that_was_not_heard_counts_all_the_same() {
     world.ready().await;
     assert_eq!(ask().await.status, 401);
 }
+
+/// Redis answers and takes no writes: whoever sends is told why, and no load balancer sends anybody.
+#[tokio::test]
+async fn a_redis_that_takes_no_writes_is_not_ready_and_says_why() {
+    let world = World::start().await;
+    let session = world.session().await;
+    for (spoil, mend, reason) in [
+        (
+            "CONFIG SET maxmemory 1",
+            "CONFIG SET maxmemory 0",
+            "redis_out_of_memory",
+        ),
+        (
+            "CONFIG SET min-replicas-to-write 1",
+            "CONFIG SET min-replicas-to-write 0",
+            "redis_too_few_replicas",
+        ),
+        (
+            "REPLICAOF 127.0.0.1 1",
+            "REPLICAOF NO ONE",
+            "redis_read_only",
+        ),
+    ] {
+        let _: String = world.redis.ask(spoil).await.unwrap();
+        let got = answer(world.send(&session, "?async=true", "refused")).await;
+        assert_eq!((got.status.as_u16(), got.reason()), (503, reason));
+        let what = format!("readiness says {reason}");
+        eventually(&what, async || {
+            let ready = answer(world.api(0, Method::GET, "/readyz")).await;
+            (ready.status == 503 && ready.reason() == reason).then_some(())
+        })
+        .await;
+        let live = answer(world.api(0, Method::GET, "/healthz")).await;
+        assert_eq!(live.status, 200);
+        let _: String = world.redis.ask(mend).await.unwrap();
+        world.ready().await;
+        let got = answer(world.send(&session, "?async=true", "taken")).await;
+        assert_eq!(got.status, 202, "{reason}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_nobody_serves_does_not_look_as_if_it_worked() {
+    let world = World::start().await;
+    let session = world.session().await;
+    let owner = Owner::take(&world, &session).await;
+    let path = format!("/sessions/{}", session.session);
+    let shown = async || answer(world.request(Method::GET, &path)).await;
+    let served = shown().await;
+    assert_eq!(served.text("status"), "working", "at once");
+    assert_eq!(served.text("worker"), owner.worker.as_str());
+    let registry = gateway_shared::registry::Registry::new(world.store.clone());
+    registry.leave(&owner.worker).await.unwrap();
+    eventually("it is seen that nobody serves it", async || {
+        let shown = shown().await;
+        (shown.text("status") == "starting").then_some(())
+    })
+    .await;
+    let lost = shown().await;
+    assert_eq!(lost.text("lastError"), "no worker serves it at present");
+    assert!(lost.body["worker"].is_null());
+    let listed = answer(world.request(Method::GET, "/sessions")).await;
+    assert_eq!(listed.body["data"][0]["status"], "starting");
+}

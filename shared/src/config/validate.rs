@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::{Config, WhatsAppConfig};
 use crate::domain::InstallationId;
+use crate::redis::is_tls;
 
 /// A setting with a value that is not allowed: which, what is wrong, what is allowed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,6 +99,30 @@ fn redis(config: &Config, problems: &mut Problems) {
                 format!("holds an address that is not understood ({error}); must look like redis://host:6379"),
             );
         }
+    }
+    let tls = redis.urls.iter().filter(|url| is_tls(url)).count();
+    if tls != 0 && tls != redis.urls.len() {
+        problems.add(
+            "redis.urls",
+            "mixes redis:// and rediss://; must be one of them",
+        );
+    }
+    let files = [
+        &redis.tls_ca_file,
+        &redis.tls_cert_file,
+        &redis.tls_key_file,
+    ];
+    if tls == 0 && files.iter().any(|file| !file.is_empty()) {
+        problems.add(
+            "redis.tls_ca_file",
+            "and redis.tls_cert_file, redis.tls_key_file are for rediss:// addresses; must be empty",
+        );
+    }
+    if redis.tls_cert_file.is_empty() != redis.tls_key_file.is_empty() {
+        problems.add(
+            "redis.tls_cert_file",
+            "and redis.tls_key_file belong together; must both be given or both be empty",
+        );
     }
     problems.range(
         "redis.wait_timeout_ms",

@@ -37,6 +37,14 @@ macro_rules! prefixed_id {
                 Self(format!(concat!($prefix, "_{}"), ulid))
             }
 
+            /// When it was made, in milliseconds.
+            #[must_use]
+            pub fn created_at(&self) -> Millis {
+                let ulid = self.0.get(Self::PREFIX.len() + 1..).unwrap_or_default();
+                let ulid = Ulid::from_string(ulid).unwrap_or_default();
+                Millis::try_from(ulid.timestamp_ms()).unwrap_or(Millis::MAX)
+            }
+
             /// The id as text.
             #[must_use]
             pub fn as_str(&self) -> &str {
@@ -50,8 +58,10 @@ macro_rules! prefixed_id {
             fn from_str(text: &str) -> Result<Self, InvalidId> {
                 let invalid = InvalidId { prefix: $prefix };
                 let rest = text.strip_prefix(concat!($prefix, "_")).ok_or(invalid.clone())?;
-                let ulid = Ulid::from_string(rest).map_err(|_| invalid)?;
-                Ok(Self::from_ulid(ulid))
+                let ulid = Ulid::from_string(rest).map_err(|_| invalid.clone())?;
+                let id = Self::from_ulid(ulid);
+                // One spelling alone: keys, caches and fingerprints compare texts.
+                if id.0 == text { Ok(id) } else { Err(invalid) }
             }
         }
 
@@ -218,5 +228,34 @@ impl WebhookId {
     pub fn made_at(&self) -> Millis {
         let ulid = Ulid::from_string(&self.0[Self::PREFIX.len() + 1..]).unwrap_or_default();
         Millis::try_from(ulid.timestamp_ms()).unwrap_or(Millis::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_has_one_spelling() {
+        let id = SessionId::generate(1_700_000_000_000);
+        assert_eq!(id.as_str().parse(), Ok(id.clone()));
+        assert_eq!(id.created_at(), 1_700_000_000_000);
+        let digits = &id.as_str()["sess_".len()..];
+        let lower = format!("sess_{}", digits.to_lowercase());
+        let overflowing = format!("sess_8{}", &digits[1..]);
+        let alike = "sess_0lHF8Q6QK0ABCDEFGHJKMNPQR0".replace('l', "I");
+        for alias in [
+            lower,
+            overflowing,
+            alike,
+            format!("SESS_{digits}"),
+            format!(" {id}"),
+            format!("{id} "),
+            format!("{id}0"),
+            "sess_".to_owned(),
+        ] {
+            assert!(alias.parse::<SessionId>().is_err(), "{alias}");
+        }
+        assert!(id.as_str().parse::<OutboxId>().is_err());
     }
 }

@@ -31,6 +31,8 @@ pub enum SessionStatus {
     Stopped,
     /// The phone (or a call to `:logout`) took the device away; it must be paired again.
     LoggedOut,
+    /// It is gone, with its keys and what waited. Told once, by its last event.
+    Deleted,
 }
 
 impl SessionStatus {
@@ -43,6 +45,7 @@ impl SessionStatus {
         Self::Failed,
         Self::Stopped,
         Self::LoggedOut,
+        Self::Deleted,
     ];
 
     /// The name on the wire and in Redis.
@@ -56,6 +59,7 @@ impl SessionStatus {
             Self::Failed => "failed",
             Self::Stopped => "stopped",
             Self::LoggedOut => "logged_out",
+            Self::Deleted => "deleted",
         }
     }
 }

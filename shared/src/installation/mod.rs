@@ -16,6 +16,8 @@ use crate::domain::InstallationId;
 use crate::redis::{LuaScript, RedisFailure, Store, script, unexpected};
 use crate::secrets::{KeyId, Keyring};
 
+pub use sealed::{forget_key, known_keys};
+
 /// The version of what is kept in Redis, as this program knows it. A store of a newer version is
 /// refused.
 pub const SCHEMA: u32 = 2;

@@ -49,6 +49,29 @@ pub(super) async fn check(
     Ok(judge(keyring, &known))
 }
 
+/// The keys that are, or were, the active one of a process of this installation.
+///
+/// # Errors
+/// When Redis does not answer.
+pub async fn known_keys(store: &Store) -> Result<Vec<KeyId>, RedisFailure> {
+    let place = key(GLOBAL, &store.keys.global(), "secrets", &[]);
+    let ids: Vec<String> = store.connection.clone().hkeys(place).await?;
+    let mut ids: Vec<KeyId> = ids.iter().filter_map(|id| id.parse().ok()).collect();
+    ids.sort_unstable();
+    Ok(ids)
+}
+
+/// Lets processes run without this key: nothing is sealed with it any more. False when it was not
+/// known.
+///
+/// # Errors
+/// When Redis does not answer.
+pub async fn forget_key(store: &Store, id: &KeyId) -> Result<bool, RedisFailure> {
+    let place = key(GLOBAL, &store.keys.global(), "secrets", &[]);
+    let removed: u64 = store.connection.clone().hdel(place, id.as_str()).await?;
+    Ok(removed > 0)
+}
+
 fn judge(keyring: &Keyring, known: &[(String, Vec<u8>)]) -> Option<Foreign> {
     known
         .iter()

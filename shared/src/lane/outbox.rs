@@ -128,6 +128,16 @@ impl Lanes {
         Ok(())
     }
 
+    /// Whether a session has sends that are remembered, also one that was deleted since.
+    ///
+    /// # Errors
+    /// When Redis does not answer.
+    pub async fn has_outbox(&self, from: &SessionRef) -> Result<bool, RedisFailure> {
+        let root = self.root(&from.organization);
+        let index = key(PARTITION, &root, "outbox_index", &[from.session.as_str()]);
+        Ok(self.store.connection.clone().exists(index).await?)
+    }
+
     /// The newest entries first, those of one moment by their numbers, with the cursor of the next
     /// page (empty on the last one); failed ones alone by the time of their failure. A page may be
     /// short, even empty, before the last one when the filter matches little: a call looks at a

@@ -12,17 +12,24 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::domain::InstallationId;
 
 use super::sentinel::{self, SentinelConnection};
+use super::tls;
 
 /// Where Redis is and how patient to be with it (`[redis]` of the configuration).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RedisConfig {
-    /// `redis://` addresses. One is a single server; several are the seeds of a Cluster, or the
+    /// `redis://` or `rediss://` addresses. One is a single server; several are the seeds of a Cluster, or the
     /// Sentinels where `sentinel_master` is set.
     #[serde(deserialize_with = "addresses")]
     pub urls: Vec<String>,
     /// The name under which the Sentinels know the master; empty = no Sentinels.
     pub sentinel_master: String,
+    /// PEM file of the authorities trusted for `rediss://`; empty = the public ones.
+    pub tls_ca_file: String,
+    /// PEM file of the certificate shown to Redis; empty = none.
+    pub tls_cert_file: String,
+    /// PEM file of its key.
+    pub tls_key_file: String,
     /// What every key of this installation begins with; two installations may share a Redis.
     pub prefix: String,
     /// How long a connection attempt may take, in milliseconds.
@@ -51,6 +58,9 @@ impl RedisConfig {
         Self {
             urls: urls.into_iter().map(Into::into).collect(),
             sentinel_master: String::new(),
+            tls_ca_file: String::new(),
+            tls_cert_file: String::new(),
+            tls_key_file: String::new(),
             prefix: prefix.to_owned(),
             connect_timeout_ms: 2_000,
             response_timeout_ms: 5_000,
@@ -88,8 +98,12 @@ pub(super) fn tcp() -> TcpSettings {
     TcpSettings::default().set_nodelay(true)
 }
 
-fn client(url: &str) -> RedisResult<Client> {
-    Client::open(url.into_connection_info()?.set_tcp_settings(tcp()))
+fn client(config: &RedisConfig, url: &str) -> RedisResult<Client> {
+    let info = url.into_connection_info()?.set_tcp_settings(tcp());
+    match tls::certificates(config)? {
+        Some(certificates) => Client::build_with_tls(info, certificates),
+        None => Client::open(info),
+    }
 }
 
 /// A way to reach Redis that many tasks share; cloning it is cheap.
@@ -158,6 +172,14 @@ impl Connection {
         }
     }
 
+    /// How many keys reach every master of a usual Cluster.
+    pub(super) fn probes(&self) -> usize {
+        match self.link {
+            Link::Single(_) | Link::Sentinel(_) => 1,
+            Link::Cluster(_) => 16,
+        }
+    }
+
     /// A connection of one's own for blocking reads (`XREAD BLOCK`), which would hold up every
     /// other user of a shared one. It has no response time-out.
     ///
@@ -183,7 +205,7 @@ impl Connection {
         let limit = Duration::from_millis(config.connect_timeout_ms);
         let mut last = None;
         for url in &config.urls {
-            let client = client(url)?;
+            let client = client(config, url)?;
             match tokio::time::timeout(limit, client.get_async_pubsub()).await {
                 Ok(Ok(subscriber)) => return Ok(subscriber),
                 Ok(Err(error)) => last = Some(error),
@@ -209,16 +231,19 @@ impl Link {
                 .set_response_timeout(Some(response))
                 .set_number_of_retries(1)
                 .set_max_delay(Duration::from_millis(200));
-            let client = client(url)?;
+            let client = client(config, url)?;
             let manager = ConnectionManager::new_lazy_with_config(client, settings)?;
             return Ok(Self::Single(manager));
         }
-        let client = ClusterClientBuilder::new(config.urls.iter().map(String::as_str))
+        let mut builder = ClusterClientBuilder::new(config.urls.iter().map(String::as_str))
             .connection_timeout(connect)
             .response_timeout(response)
             .tcp_settings(tcp())
-            .retries(3)
-            .build()?;
+            .retries(3);
+        if let Some(certificates) = tls::certificates(config)? {
+            builder = builder.certs(certificates);
+        }
+        let client = builder.build()?;
         Ok(Self::Cluster(client.get_async_connection().await?))
     }
 }

@@ -10,6 +10,7 @@
 //! - **global** `P:{global}` holds small structures of the whole installation.
 //!
 //! `P` is the configured prefix. A script is given the *root* of its place as `KEYS[1]` and
+//! (and its [`guard`](super::script::guard) as `KEYS[2]`), and
 //! derives the rest from it with the functions of [`lua_prelude`], which is generated from
 //! [`PARTITION`] and [`GLOBAL`]: a name is written down once.
 
@@ -83,6 +84,12 @@ impl Keys {
     #[must_use]
     pub fn ticket(&self, hash: &str) -> String {
         format!("{}:{{ticket:{hash}}}", self.prefix)
+    }
+
+    /// What readiness writes to (string, 60 s); different numbers spread over a Cluster.
+    #[must_use]
+    pub fn probe(&self, number: usize) -> String {
+        format!("{}:{{probe:{number}}}", self.prefix)
     }
 
     /// Channel: a lane of this worker has something to claim; the message is the session id.

@@ -1,14 +1,17 @@
 //! The one door to Redis: connections, keys and scripts.
 
 pub mod connection;
+mod failure;
 pub mod keys;
 pub mod script;
 mod sentinel;
 pub mod subscription;
+mod tls;
 
 pub use connection::{Connection, RedisConfig};
 pub use keys::Keys;
 pub use script::LuaScript;
+pub use tls::is_tls;
 
 /// Redis did not do what was asked: unreachable, too slow, or a script that failed.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -52,6 +55,22 @@ impl Store {
     pub fn clock(&self) -> String {
         let source = include_str!("lua/clock.lua");
         format!("local CALLERS_CLOCK = {}\n{source}", self.callers_clock)
+    }
+
+    /// Tries a write, on every master as far as a handful of keys reaches them: that Redis answers
+    /// says little while it is full, read-only or without its replicas.
+    ///
+    /// # Errors
+    /// When one of them does not take it.
+    pub async fn probe(&self) -> Result<(), RedisFailure> {
+        let probes = (0..self.connection.probes()).map(async |number| {
+            let mut probe = redis::cmd("SET");
+            probe.arg(self.keys.probe(number)).arg(1).arg("EX").arg(60);
+            let () = probe.query_async(&mut self.connection.clone()).await?;
+            Ok::<_, redis::RedisError>(())
+        });
+        futures_util::future::try_join_all(probes).await?;
+        Ok(())
     }
 
     /// Whether Redis answers at present.

@@ -7,12 +7,25 @@ use redis::{
 };
 
 use super::connection::Connection;
+use super::failure::TOO_FEW_REPLICAS;
 use super::keys::{GLOBAL, KeyFamily, PARTITION, lua_prelude};
 
 /// A script of this crate, ready to run.
 #[derive(Debug)]
 pub struct LuaScript {
     script: Script,
+    /// Calls name the [`guard`] of their place by themselves.
+    guarded: bool,
+}
+
+/// A key that nothing ever writes, in the slot of `root`. Every script names it besides its root, and
+/// so is never run on half a place: while the slot is moved to another master of a Cluster, Redis
+/// sends a command of which a key is missing to the new master, and that one answers `TRYAGAIN` to a
+/// command of several keys of which one is missing. Without it a script whose keys are derived from
+/// its root would find whatever has arrived so far, and take the rest for absent.
+#[must_use]
+pub fn guard(root: &str) -> String {
+    format!("{root}:~")
 }
 
 impl LuaScript {
@@ -28,11 +41,13 @@ impl LuaScript {
         Self::over(GLOBAL, parts)
     }
 
-    /// A script that names all its keys in `KEYS`.
+    /// A script that names all its keys in `KEYS`, and whose callers add the [`guard`] as the last
+    /// one.
     #[must_use]
     pub fn bare(source: &str) -> Self {
         Self {
             script: Script::new(source),
+            guarded: false,
         }
     }
 
@@ -47,13 +62,18 @@ impl LuaScript {
         let source = format!("{}\n{body}", lua_prelude(&used));
         Self {
             script: Script::new(&source),
+            guarded: true,
         }
     }
 
     /// Begins a call on the place whose root is `root`.
     #[must_use]
     pub fn on(&self, root: &str) -> ScriptInvocation<'_> {
-        self.script.key(root)
+        let mut call = self.script.key(root);
+        if self.guarded {
+            call.key(guard(root));
+        }
+        call
     }
 
     /// The hash by which Redis knows the script.
@@ -107,8 +127,7 @@ pub async fn run_durably<T: FromRedisValue>(
     let acknowledged: u32 = redis::from_redis_value(next()?)?;
     if acknowledged < replicas.count {
         let detail = format!("{acknowledged} of {}", replicas.count);
-        let few = "too few replicas have the write";
-        return Err(RedisError::from((ErrorKind::Io, few, detail)));
+        return Err(RedisError::from((ErrorKind::Io, TOO_FEW_REPLICAS, detail)));
     }
     Ok(redis::from_redis_value(outcome)?)
 }

@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use redis::aio::{ConnectionLike, MultiplexedConnection, PubSub};
-use redis::sentinel::{SentinelClient, SentinelNodeConnectionInfo, SentinelServerType};
+use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, IntoConnectionInfo, Pipeline,
-    RedisError, RedisFuture, RedisResult, ServerErrorKind, Value,
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ErrorKind, IntoConnectionInfo, Pipeline,
+    RedisError, RedisFuture, RedisResult, ServerErrorKind, TlsMode, Value,
 };
 
 use super::connection::{RedisConfig, tcp};
+use super::tls;
 
 /// A connection to the present master that many tasks share. When it fails, or when the server says
 /// that it is master no more, the Sentinels are asked anew for the next command; the command that
@@ -42,22 +43,35 @@ struct Present {
 /// The client that asks the Sentinels of `config`. The password and the database in the first
 /// address are those of Redis itself.
 fn sentinels(config: &RedisConfig) -> RedisResult<(SentinelClient, i64)> {
+    // Sentinels have no databases, and no password where none is set for them.
     let addresses = config.urls.iter().map(|url| {
         let info = url.as_str().into_connection_info()?;
-        // Sentinels have no databases, and no password where none is set for them.
-        let plain = info.addr().clone().into_connection_info()?;
-        Ok(plain.set_tcp_settings(tcp()))
+        Ok(info.addr().clone())
     });
-    let addresses: Vec<ConnectionInfo> = addresses.collect::<RedisResult<_>>()?;
+    let addresses: Vec<ConnectionAddr> = addresses.collect::<RedisResult<_>>()?;
     let first = config.urls.first().map_or("", String::as_str);
     let settings = first.into_connection_info()?.redis_settings().clone();
     let db = settings.db();
-    let node = SentinelNodeConnectionInfo::default()
-        .set_tcp_settings(tcp())
-        .set_redis_connection_info(settings);
-    let master = config.sentinel_master.clone();
-    let client = SentinelClient::build(addresses, master, Some(node), SentinelServerType::Master)?;
-    Ok((client, db))
+    let master = &config.sentinel_master;
+    let mut builder = SentinelClientBuilder::new(addresses, master, SentinelServerType::Master)?
+        .set_client_to_sentinel_tcp_settings(tcp())
+        .set_client_to_redis_tcp_settings(tcp())
+        .set_client_to_redis_db(db);
+    if let Some(username) = settings.username() {
+        builder = builder.set_client_to_redis_username(username);
+    }
+    if let Some(password) = settings.password() {
+        builder = builder.set_client_to_redis_password(password);
+    }
+    if tls::is_tls(first) {
+        builder = builder.set_client_to_redis_tls_mode(TlsMode::Secure);
+        if let Some(certificates) = tls::certificates(config)? {
+            builder = builder
+                .set_client_to_sentinel_certificates(certificates.clone())
+                .set_client_to_redis_certificates(certificates);
+        }
+    }
+    Ok((builder.build()?, db))
 }
 
 /// A subscriber connection to the present master.

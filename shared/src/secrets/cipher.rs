@@ -34,10 +34,10 @@ impl Cipher {
     pub(super) fn seal(
         &self,
         mut head: Vec<u8>,
-        context: &str,
+        context: &[u8],
         plaintext: &[u8],
     ) -> Result<Vec<u8>, SealError> {
-        let aad = Aad::from([&head, context.as_bytes()].concat());
+        let aad = Aad::from([&head, context].concat());
         let salt: [u8; SALT] = random()?;
         let key = self.derive(&salt).ok_or(SealError)?;
         head.reserve(OVERHEAD + plaintext.len());
@@ -56,11 +56,11 @@ impl Cipher {
     pub(super) fn open(
         &self,
         head: &[u8],
-        context: &str,
+        context: &[u8],
         sealed: &[u8],
     ) -> Result<Vec<u8>, OpenError> {
         let (salt, text) = sealed.split_at_checked(SALT).ok_or(OpenError::NotSealed)?;
-        let aad = Aad::from([head, context.as_bytes()].concat());
+        let aad = Aad::from([head, context].concat());
         let key = self.derive(salt).ok_or(OpenError::Forged)?;
         let mut text = text.to_vec();
         let opened = key.open_in_place(nonce(), aad, &mut text);

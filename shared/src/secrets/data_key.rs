@@ -39,7 +39,7 @@ impl DataKey {
     ///
     /// # Errors
     /// When the system gives no random bytes.
-    pub fn seal(&self, context: &str, plaintext: &[u8]) -> Result<Vec<u8>, SealError> {
+    pub fn seal(&self, context: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, SealError> {
         self.0.seal(MAGIC.to_vec(), context, plaintext)
     }
 
@@ -47,7 +47,7 @@ impl DataKey {
     ///
     /// # Errors
     /// When it is not one that this key sealed for `context`.
-    pub fn unseal(&self, context: &str, sealed: &[u8]) -> Result<Vec<u8>, OpenError> {
+    pub fn unseal(&self, context: &[u8], sealed: &[u8]) -> Result<Vec<u8>, OpenError> {
         let rest = sealed.strip_prefix(&MAGIC).ok_or(OpenError::NotSealed)?;
         self.0.open(&MAGIC, context, rest)
     }
@@ -73,17 +73,17 @@ mod tests {
     fn a_record_opens_only_with_its_key_and_in_its_place() {
         let keyring = Keyring::generate().unwrap();
         let (key, kept) = DataKey::generate(&keyring, "session:1").unwrap();
-        let sealed = key.seal("identity", b"a secret").unwrap();
+        let sealed = key.seal(b"identity", b"a secret").unwrap();
         assert!(DataKey::is_sealed(&sealed));
         assert!(!sealed.windows(8).any(|part| part == b"a secret"));
         let again = DataKey::open(&keyring, "session:1", &kept).unwrap();
-        assert_eq!(again.unseal("identity", &sealed).unwrap(), b"a secret");
-        assert_eq!(again.unseal("noise", &sealed), Err(OpenError::Forged));
+        assert_eq!(again.unseal(b"identity", &sealed).unwrap(), b"a secret");
+        assert_eq!(again.unseal(b"noise", &sealed), Err(OpenError::Forged));
         let elsewhere = DataKey::open(&keyring, "session:2", &kept);
         assert_eq!(elsewhere.err(), Some(OpenError::Forged));
         let (other, _) = DataKey::generate(&keyring, "session:1").unwrap();
-        assert_eq!(other.unseal("identity", &sealed), Err(OpenError::Forged));
-        let clear = key.unseal("identity", b"a secret");
+        assert_eq!(other.unseal(b"identity", &sealed), Err(OpenError::Forged));
+        let clear = key.unseal(b"identity", b"a secret");
         assert_eq!(clear, Err(OpenError::NotSealed));
     }
 }

@@ -96,7 +96,7 @@ impl Keyring {
         let mut head = MAGIC.to_vec();
         head.push(length);
         head.extend_from_slice(id.as_str().as_bytes());
-        cipher.seal(head, context, plaintext)
+        cipher.seal(head, context.as_bytes(), plaintext)
     }
 
     /// Decrypts what [`Keyring::seal`] made for the same `context`, with whichever key made it.
@@ -108,7 +108,7 @@ impl Keyring {
         let found = self.0.keys.iter().find(|(other, _)| *other == id);
         let (_, cipher) = found.ok_or_else(|| OpenError::UnknownKey(id.clone()))?;
         let (head, rest) = sealed.split_at_checked(head).ok_or(OpenError::NotSealed)?;
-        cipher.open(head, context, rest)
+        cipher.open(head, context.as_bytes(), rest)
     }
 
     /// Whether another key than the active one sealed these bytes (or none did, so that they lie

@@ -50,7 +50,7 @@ impl Sessions {
     /// Creates a session.
     ///
     /// # Errors
-    /// When Redis does not answer; the session may then exist, stopped.
+    /// When Redis does not answer; the session may then exist, and if so it will run as wished.
     pub async fn create(
         &self,
         now: Millis,
@@ -82,19 +82,20 @@ impl Sessions {
             ("updatedAt", now.to_string()),
         ];
         let mut connection = self.store.connection.clone();
-        let () = redis::pipe()
-            .atomic()
-            .hset_multiple(key(PARTITION, &root, "session", &[id]), &fields)
-            .sadd(key(PARTITION, &root, "sessions", &[]), id)
-            .query_async(&mut connection)
-            .await?;
         let global = self.store.keys.global();
+        // First of all: the sweep over the directory finds whatever stops half-way from here on.
         let () = connection
             .hset(
                 key(GLOBAL, &global, "directory", &[]),
                 id,
                 organization.as_str(),
             )
+            .await?;
+        let () = redis::pipe()
+            .atomic()
+            .hset_multiple(key(PARTITION, &root, "session", &[id]), &fields)
+            .sadd(key(PARTITION, &root, "sessions", &[]), id)
+            .query_async(&mut connection)
             .await?;
         if new.start {
             self.offer(&of).await?;
@@ -207,11 +208,11 @@ impl Sessions {
             patch.presence_typing.map(|on| flag(on).to_owned()),
         );
         let key = key(PARTITION, &self.root(of), "session", &[of.session.as_str()]);
-        let () = self
-            .store
-            .connection
-            .clone()
-            .hset_multiple(key, &fields)
+        let () = redis::pipe()
+            .atomic()
+            .hset_multiple(&key, &fields)
+            .hincr(&key, "changes", 1)
+            .query_async(&mut self.store.connection.clone())
             .await?;
         self.tell(of).await?;
         self.get(of).await
@@ -337,7 +338,7 @@ impl Sessions {
     }
 
     /// Tells the workers and the caches that a session changed.
-    async fn tell(&self, of: &SessionRef) -> Result<(), RedisFailure> {
+    pub(super) async fn tell(&self, of: &SessionRef) -> Result<(), RedisFailure> {
         let channel = self.store.keys.control_channel();
         let () = self
             .store

@@ -8,10 +8,11 @@
 //!     └── any          logged_out ◀── the phone unlinks the device, or wish: logout
 //! ```
 //!
-//! Users express wishes ([`DesiredChange`]); the owner sees to them and reports what it observes
+//! Users express wishes ([`DesiredChange`]), of which the last one holds; the owner sees to them and reports what it observes
 //! ([`Report`]) under its epoch.
 
 mod directory;
+mod ending;
 mod link_token;
 mod ownership;
 mod record;
@@ -70,6 +71,9 @@ struct Scripts {
     release: LuaScript,
     desired_change: LuaScript,
     remove: LuaScript,
+    begin_logout: LuaScript,
+    finish_logout: LuaScript,
+    fail: LuaScript,
     inbound: LuaScript,
 }
 
@@ -87,6 +91,9 @@ impl Sessions {
             report: make(include_str!("lua/report.lua")),
             release: make(include_str!("lua/release.lua")),
             desired_change: make(include_str!("lua/desired_change.lua")),
+            begin_logout: make(include_str!("lua/begin_logout.lua")),
+            finish_logout: make(include_str!("lua/finish_logout.lua")),
+            fail: make(include_str!("lua/fail.lua")),
             remove: indexed(include_str!("lua/remove.lua")),
             inbound: indexed(include_str!("lua/inbound.lua")),
         };

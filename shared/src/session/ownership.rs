@@ -369,37 +369,27 @@ impl Sessions {
         self.emit_inbound(now, owner, &[from]).await.map(drop)
     }
 
-    /// Removes the record of a deleted session.
+    /// Removes the record of a deleted session and tells that it is gone. Its outbox stays readable
+    /// for its retention.
     ///
     /// # Errors
     /// [`LaneError::Stale`] when the session has a new owner.
     pub async fn remove(
         &self,
+        now: Millis,
         of: &SessionRef,
         worker: &WorkerId,
         epoch: Epoch,
     ) -> Result<(), LaneError> {
         let root = self.root(of);
         let mut call = self.scripts.remove.on(&root);
-        call.arg(of.session.as_str()).arg(epoch.0);
+        call.arg(of.session.as_str()).arg(epoch.0).arg(now);
         fenced(&self.run::<Vec<String>>(&call).await?)?;
-        let global = self.store.keys.global();
-        let () = redis::pipe()
-            .srem(
-                key(GLOBAL, &global, "owned", &[worker.as_str()]),
-                member(of),
-            )
-            .srem(key(GLOBAL, &global, "free", &[]), member(of))
-            .srem(key(GLOBAL, &global, "running", &[]), member(of))
-            .hdel(key(GLOBAL, &global, "directory", &[]), of.session.as_str())
-            .query_async(&mut self.store.connection.clone())
-            .await
-            .map_err(RedisFailure)?;
-        Ok(())
+        Ok(self.strike_off(of, Some(worker)).await?)
     }
 }
 
-fn fenced(reply: &[String]) -> Result<(), LaneError> {
+pub(super) fn fenced(reply: &[String]) -> Result<(), LaneError> {
     match reply.first().map(String::as_str) {
         Some("stale") | None => Err(Stale.into()),
         Some(_) => Ok(()),

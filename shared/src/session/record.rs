@@ -38,6 +38,14 @@ pub struct SessionRecord {
     pub restarts: u64,
     /// Whether a logout was wished for and has not happened yet.
     pub logout: bool,
+    /// Why its device is unlinked, while its lane and its keys are being given up.
+    pub ending: Option<String>,
+    /// How often something else was desired of it.
+    pub desired_changes: u64,
+    /// How often it was changed from outside: what is desired, limits and the like.
+    pub changes: u64,
+    /// How many of those changes its owner has seen.
+    pub changes_seen: u64,
     /// The present fencing token.
     pub epoch: Epoch,
     /// The number (digits) that it is bound to since a phone first took it in; it stays when the
@@ -68,11 +76,16 @@ pub struct PasskeyRequest {
 }
 
 impl SessionRecord {
+    /// Whether a worker has something to do for it: to run it, or to finish its end.
+    #[must_use]
+    pub fn needs_worker(&self) -> bool {
+        self.desired != Desired::Stopped || self.logout || self.ending.is_some()
+    }
+
     /// Whether a worker should have it and none does.
     #[must_use]
     pub fn is_nobodys(&self) -> bool {
-        let unwanted = self.desired == Desired::Stopped && !self.logout;
-        !unwanted && self.session.worker.is_none()
+        self.needs_worker() && self.session.worker.is_none()
     }
 
     pub(super) fn parse(of: &SessionRef, fields: &HashMap<String, String>) -> Option<Self> {
@@ -117,6 +130,10 @@ impl SessionRecord {
             desired: Desired::parse(fields.get("desired")?),
             restarts: number("restarts").unwrap_or(0),
             logout: text("logout").as_deref() == Some("1"),
+            ending: text("ending"),
+            desired_changes: number("desiredChanges").unwrap_or(0),
+            changes: number("changes").unwrap_or(0),
+            changes_seen: number("changesSeen").unwrap_or(0),
             epoch: Epoch(number("epoch").unwrap_or(0)),
             account: text("account"),
             rebind: text("rebind").as_deref() == Some("1"),

@@ -296,3 +296,20 @@ async fn a_stale_owner_changes_nothing() {
     assert!(refused.is_some(), "refusals are counted");
     assert_eq!(after, before);
 }
+
+/// What the end-to-end tests look for when they say that nothing was left in flight.
+#[tokio::test]
+async fn the_tests_know_where_to_find_what_is_in_flight() {
+    let world = World::new().await;
+    let key = gateway_tests::world::in_flight_key(&world.root(), world.from.session.as_str());
+    let claimed = async || {
+        let mut ask = redis::cmd("HLEN");
+        ask.arg(&key);
+        let count: u64 = ask.query_async(&mut world.connection()).await.unwrap();
+        count
+    };
+    assert_eq!(claimed().await, 0);
+    world.queue("ada").await;
+    world.claim(1).await;
+    assert_eq!(claimed().await, 1);
+}

@@ -18,3 +18,4 @@ mod owning;
 mod repeating;
 mod schema;
 mod settling;
+mod torn;

@@ -7,11 +7,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use gateway_tests::client::{ApiClient, Fault as SandboxFault, SandboxAdmin};
-use gateway_tests::process::{Mood, RedisServer};
+use gateway_tests::process::{Mood, RedisGroup};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::plan::{Fault, Misdeed, PlannedFault, Target};
-use crate::stage::{Api, Stage, Worker};
+use crate::stage::{Api, PREFIX, Stage, Worker};
 
 /// How often the owners of the sessions are looked at.
 const LOOK: Duration = Duration::from_millis(300);
@@ -145,7 +145,12 @@ pub async fn inject(stage: &mut Stage, plan: &[PlannedFault]) -> Result<Done> {
             stage.sandbox.admin(),
             phones,
         );
-        let redis = break_redis(&field, take(Target::Redis), &mut stage.redis);
+        let keys: Vec<String> = stage
+            .tenants
+            .iter()
+            .map(|tenant| format!("{PREFIX}:{{{}}}:sessions", tenant.key.organization))
+            .collect();
+        let redis = break_redis(&field, take(Target::Redis), &mut stage.redis, &keys);
         let mut apis = Vec::new();
         for (i, api) in stage.apis.iter_mut().enumerate() {
             let (own, wire) = (take(Target::Api(i)), take(Target::ApiToRedis(i)));
@@ -186,28 +191,39 @@ fn phones(stage: &Stage) -> Vec<String> {
     phones
 }
 
+/// Breaks Redis: the one server, or those of a Cluster in turn, where each third fault moves the slot
+/// of an organization to another master instead.
 async fn break_redis(
     field: &Field,
     faults: Vec<PlannedFault>,
-    redis: &mut RedisServer,
+    redis: &mut RedisGroup,
+    keys: &[String],
 ) -> Result<()> {
-    for planned in faults {
+    for (number, planned) in faults.into_iter().enumerate() {
         field.wait(&planned).await;
+        if redis.servers.len() > 1 && number % 3 == 2 {
+            if let Some(key) = keys.get(number % keys.len().max(1)) {
+                redis.move_slot(key).await.context("move a slot")?;
+            }
+            continue;
+        }
+        let place = number % redis.servers.len();
+        let server = &mut redis.servers[place];
         match planned.fault {
             Fault::Kill(down) => {
-                redis.kill9().await?;
+                server.kill9().await?;
                 sleep(down).await;
-                redis.restart().await?;
+                server.restart().await?;
             }
             Fault::Stop(down) => {
-                redis.program_mut().term().await?;
+                server.program_mut().term().await?;
                 sleep(down).await;
-                redis.restart().await?;
+                server.restart().await?;
             }
             Fault::Freeze(time) => {
-                redis.program().freeze()?;
+                server.program().freeze()?;
                 sleep(time).await;
-                redis.program().thaw()?;
+                server.program().thaw()?;
             }
             _ => {}
         }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use gateway_tests::client::EventStream;
+use gateway_tests::client::{Event, EventStream};
+use gateway_tests::process::Topology;
 use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
@@ -14,7 +15,7 @@ use crate::audit::{Counts, Evidence, Violations, drain};
 use crate::clients::{Clients, Journal};
 use crate::hooks::Hooks;
 use crate::inject::{Done, Loss, inject};
-use crate::plan::{Size, plan};
+use crate::plan::{Size, Target, plan};
 use crate::stage::{Cast, Stage};
 
 /// Organizations.
@@ -63,6 +64,10 @@ pub struct Options {
     /// How many sessions, shared among three organizations.
     #[arg(long, default_value_t = 9)]
     pub sessions: usize,
+    /// On a Cluster of three masters and three replicas: servers are broken in turn, and slots are
+    /// moved. Its wires are left alone.
+    #[arg(long)]
+    pub cluster: bool,
 }
 
 /// The line at the end.
@@ -75,7 +80,7 @@ pub struct Report {
     pub seconds: u64,
     /// How many.
     pub faults: u64,
-    /// Sends that were accepted.
+    /// Sends that were accepted and not cancelled.
     pub accepted: usize,
     /// Stanzas of them that the server took.
     pub copies: usize,
@@ -84,7 +89,8 @@ pub struct Report {
     /// Writes of former owners that Redis refused.
     pub stale_writes_refused: u64,
     /// The longest time from the moment a worker was killed or frozen until a session of its
-    /// worked again, in milliseconds; other faults of that time included.
+    /// worked again, in milliseconds; other faults of that time included. One that never did counts
+    /// until the end.
     pub longest_takeover_ms: i64,
     /// What must be zero.
     pub violations: Counts,
@@ -118,8 +124,11 @@ pub async fn run(options: &Options) -> Result<Outcome> {
         .unwrap_or_else(|| rand::random_range(1..1_000_000));
     let folder = folder(&seed.to_string())?;
     let again = format!(
-        "make chaos SECONDS={} SEED={seed} WORKERS={} SESSIONS={}",
-        options.seconds, options.workers, options.sessions
+        "make chaos SECONDS={} SEED={seed} WORKERS={} SESSIONS={}{}",
+        options.seconds,
+        options.workers,
+        options.sessions,
+        if options.cluster { " CLUSTER=1" } else { "" }
     );
     eprintln!("chaos: {again}; files in {}", folder.display());
     let outcome = play(options, seed, &folder).await;
@@ -142,8 +151,17 @@ async fn play(options: &Options, seed: u64, folder: &Path) -> Result<Outcome> {
         apis: APIS,
         workers: options.workers,
         limits: true,
+        topology: if options.cluster {
+            Topology::Cluster
+        } else {
+            Topology::Single
+        },
     };
-    let faults = plan(seed, Duration::from_secs(options.seconds), size);
+    let mut faults = plan(seed, Duration::from_secs(options.seconds), size);
+    if options.cluster {
+        let wire = |on: Target| matches!(on, Target::ApiToRedis(_) | Target::WorkerToRedis(_));
+        faults.retain(|planned| !wire(planned.on));
+    }
     let mut stage = Stage::set(folder, cast, &SETTINGS).await?;
     let hooks = Hooks::start(&stage).await?;
     let followers = follow(&stage).await?;
@@ -167,6 +185,7 @@ async fn play(options: &Options, seed: u64, folder: &Path) -> Result<Outcome> {
         let emitted = format!("a session went {longest_takeover_ms} ms without a worker");
         journal.unexpected.push(emitted);
     }
+    journal.unexpected.extend(idle(done.faults, &evidence));
     tell(&journal, &evidence, &violations, folder);
     Ok(Outcome {
         report: Report {
@@ -182,6 +201,18 @@ async fn play(options: &Options, seed: u64, folder: &Path) -> Result<Outcome> {
         },
         unexpected: journal.unexpected,
     })
+}
+
+/// A run in which nothing was broken, or nothing sent, shows nothing.
+fn idle(faults: u64, evidence: &Evidence) -> Vec<String> {
+    let mut problems = Vec::new();
+    if faults == 0 {
+        problems.push("no fault was injected: the run is too short".to_owned());
+    }
+    if evidence.accepted() == 0 || evidence.copies() == 0 {
+        problems.push("no send was accepted, or none left".to_owned());
+    }
+    problems
 }
 
 /// Somebody follows the events of each organization through all that happens.
@@ -263,22 +294,29 @@ fn tell(journal: &Journal, evidence: &Evidence, found: &Violations, folder: &Pat
 }
 
 fn longest_takeover(done: &Done, evidence: &Evidence) -> i64 {
+    let events = || evidence.tenants.iter().flat_map(|tenant| &tenant.events);
+    let at = |event: &Event| event.0["timestamp"].as_i64().unwrap_or_default();
     let mut working: HashMap<&str, Vec<i64>> = HashMap::new();
-    for event in evidence.tenants.iter().flat_map(|tenant| &tenant.events) {
+    for event in events() {
         if event.kind() == "session.status" && event.text("status") == "working" {
-            let at = event.0["timestamp"].as_i64().unwrap_or_default();
-            working.entry(event.session()).or_default().push(at);
+            working.entry(event.session()).or_default().push(at(event));
         }
     }
+    let end = events().map(at).max().unwrap_or_default();
     let again = |loss: &Loss, session: &String| {
-        let times = working.get(session.as_str())?;
-        let first = times.iter().filter(|at| **at > loss.at).min()?;
-        Some(first - loss.at)
+        let times = working.get(session.as_str());
+        let times = times.into_iter().flatten();
+        times
+            .copied()
+            .filter(|time| *time > loss.at)
+            .min()
+            .unwrap_or_else(|| end.max(loss.at + UNSERVED_MS + 1))
+            - loss.at
     };
     let times = done
         .losses
         .iter()
-        .flat_map(|loss| loss.sessions.iter().filter_map(|s| again(loss, s)));
+        .flat_map(|loss| loss.sessions.iter().map(|session| again(loss, session)));
     times.max().unwrap_or(0)
 }
 
@@ -291,4 +329,60 @@ pub fn folder(run: &str) -> Result<PathBuf> {
     let folder = std::env::temp_dir().join(name);
     std::fs::create_dir_all(&folder)?;
     Ok(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::audit::TenantEvidence;
+
+    fn seen(events: &[(&str, &str, i64)]) -> Evidence {
+        let events = events.iter().map(|(session, status, at)| {
+            Event(json!({
+                "event": "session.status", "session": session, "timestamp": at,
+                "payload": {"status": status},
+            }))
+        });
+        Evidence {
+            tenants: vec![TenantEvidence {
+                events: events.collect(),
+                followed: Vec::new(),
+                outbox: HashMap::new(),
+            }],
+            ledger: HashMap::new(),
+            shown: HashMap::new(),
+            refused: 0,
+        }
+    }
+
+    fn lost(at: i64, sessions: &[&str]) -> Done {
+        let sessions = sessions.iter().map(|id| (*id).to_owned()).collect();
+        Done {
+            faults: 1,
+            losses: vec![Loss { at, sessions }],
+        }
+    }
+
+    #[test]
+    fn a_session_that_never_comes_back_is_the_longest_of_all() {
+        let evidence = seen(&[
+            ("a", "working", 10),
+            ("b", "working", 10),
+            ("a", "starting", 120),
+            ("a", "working", 400),
+            ("a", "working", 900),
+        ]);
+        assert_eq!(longest_takeover(&lost(100, &["a"]), &evidence), 300);
+        assert!(longest_takeover(&lost(100, &["a", "b"]), &evidence) > UNSERVED_MS);
+        assert!(longest_takeover(&lost(100, &["c"]), &evidence) > UNSERVED_MS);
+        assert_eq!(longest_takeover(&lost(100, &[]), &evidence), 0);
+    }
+
+    #[test]
+    fn a_run_in_which_nothing_happens_shows_nothing() {
+        assert_eq!(idle(0, &seen(&[])).len(), 2);
+        assert_eq!(idle(3, &seen(&[])).len(), 1);
+    }
 }

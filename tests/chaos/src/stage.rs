@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use gateway_tests::client::{ApiClient, SandboxAdmin};
-use gateway_tests::process::{Persistence, RedisServer, Wire, free_port};
+use gateway_tests::process::{Persistence, RedisGroup, Topology, Wire, free_port};
 use gateway_tests::world::{
     ApiKey, ApiProcess, EVERYTHING, Installation, PairedSession, Peer, SandboxProcess,
     WorkerProcess, pair,
@@ -76,6 +76,9 @@ pub struct Cast {
     pub workers: usize,
     /// Whether some sessions are limited.
     pub limits: bool,
+    /// How its Redis is built. There are no wires to the nodes of a Cluster, which tell each other's
+    /// addresses to whoever asks.
+    pub topology: Topology,
 }
 
 /// Everything that takes part.
@@ -84,7 +87,7 @@ pub struct Stage {
     /// Where it keeps its files and logs.
     pub folder: PathBuf,
     /// Redis.
-    pub redis: RedisServer,
+    pub redis: RedisGroup,
     /// WhatsApp.
     pub sandbox: SandboxProcess,
     /// The APIs.
@@ -105,7 +108,7 @@ impl Stage {
     pub async fn set(folder: &Path, cast: Cast, settings: &[(&str, &str)]) -> Result<Self> {
         let logs = folder.join("logs");
         std::fs::create_dir_all(&logs)?;
-        let redis = RedisServer::start(folder, Persistence::Always).await?;
+        let redis = RedisGroup::start(folder, cast.topology, Persistence::Always).await?;
         let sandbox = SandboxProcess::start(&logs, false).await?;
         let settings = settings.iter().map(|(k, v)| ((*k).into(), (*v).into()));
         let mut stage = Self {
@@ -117,6 +120,11 @@ impl Stage {
             tenants: Vec::new(),
             settings: settings.collect(),
         };
+        if cast.topology == Topology::Cluster {
+            // What is acknowledged has reached the replica, which may be master a moment later.
+            let replicas = ("GATEWAY_REDIS__WAIT_REPLICAS", "1");
+            stage.settings.push((replicas.0.into(), replicas.1.into()));
+        }
         for number in 1..=cast.apis {
             let api = stage.start_api(&format!("api-{number}")).await?;
             stage.apis.push(api);
@@ -125,7 +133,7 @@ impl Stage {
             let worker = stage.start_worker(&format!("worker-{number}"), &[]).await?;
             stage.workers.push(worker);
         }
-        let direct = stage.installation(&stage.redis.url());
+        let direct = stage.installation(None);
         for number in 1..=cast.tenants {
             let key = direct
                 .create_key(&format!("Tenant {number}"), &EVERYTHING)
@@ -176,8 +184,17 @@ impl Stage {
         Ok(())
     }
 
-    fn installation(&self, redis: &str) -> Installation {
-        let mut installation = Installation::new(redis, &self.folder.join("logs"));
+    /// How processes find each other, with this wire to Redis where there is one.
+    fn installation(&self, wire: Option<&Wire>) -> Installation {
+        let urls = match wire {
+            Some(wire) if self.redis.servers.len() == 1 => {
+                vec![format!("redis://{}", wire.address())]
+            }
+            _ => self.redis.urls(),
+        };
+        let urls = serde_json::json!(urls).to_string();
+        let mut installation = Installation::new("", &self.folder.join("logs"));
+        installation.set("GATEWAY_REDIS__URLS", &urls);
         installation.set("GATEWAY_REDIS__PREFIX", PREFIX);
         for (name, value) in &self.settings {
             installation.set(name, value);
@@ -187,7 +204,7 @@ impl Stage {
 
     async fn start_api(&self, name: &str) -> Result<Api> {
         let redis = Wire::to(self.redis.address()).await?;
-        let mut installation = self.installation(&format!("redis://{}", redis.address()));
+        let mut installation = self.installation(Some(&redis));
         // A port that is its own also while it is down.
         let listen = format!("127.0.0.1:{}", free_port()?);
         installation
@@ -212,7 +229,7 @@ impl Stage {
         let server: SocketAddr = host.parse().context("the sandbox's address")?;
         let whatsapp = Wire::to(server).await?;
         let redis = Wire::to(self.redis.address()).await?;
-        let mut installation = self.installation(&format!("redis://{}", redis.address()));
+        let mut installation = self.installation(Some(&redis));
         installation.whatsapp(&format!("ws://{}/{path}", whatsapp.address()));
         for (name, value) in env {
             let variable = ((*name).to_owned(), (*value).to_owned());

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use gateway_tests::client::{ApiClient, EventStream, SendRequest, eventually_within};
+use gateway_tests::process::Topology;
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -71,6 +72,7 @@ pub async fn measure(sessions: usize) -> Result<Figures> {
         apis: 1,
         workers: 0,
         limits: false,
+        topology: Topology::Single,
     };
     let settings = [("GATEWAY_API__EVENTS_HEARTBEAT_MS", "1000")];
     let mut stage = Stage::set(&folder, cast, &settings).await?;

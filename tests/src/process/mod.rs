@@ -1,6 +1,7 @@
 //! Programs as fixtures: started with their output in files, waited for by a fact, and signalled.
 
 mod artifacts;
+mod fuse;
 mod ports;
 mod redis_group;
 mod redis_server;
@@ -18,6 +19,7 @@ use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
 pub use artifacts::{binary, workspace_root};
+pub use fuse::Fuse;
 pub use ports::free_port;
 pub use redis_group::{RedisGroup, SENTINEL_MASTER, Topology};
 pub use redis_server::{Persistence, RedisServer, redis_executable};

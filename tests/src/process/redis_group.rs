@@ -233,6 +233,49 @@ impl RedisGroup {
         anyhow::bail!("no master has {key}")
     }
 
+    /// Moves the slot of a key that exists to another master of the Cluster, as `redis-cli --cluster
+    /// reshard` does.
+    ///
+    /// # Errors
+    /// When one of the two does not do its part.
+    pub async fn move_slot(&self, key: &str) -> Result<()> {
+        let from_place = self.master_of(key).await?;
+        let from = &self.servers[from_place];
+        let mut to = None;
+        for (place, server) in self.servers.iter().enumerate() {
+            if place != from_place && server.is_master().await {
+                to = Some(server);
+            }
+        }
+        let to = to.context("there is no other master")?;
+        let slot: u16 = from.ask(&format!("CLUSTER KEYSLOT {key}")).await?;
+        let from_id: String = from.ask("CLUSTER MYID").await?;
+        let to_id: String = to.ask("CLUSTER MYID").await?;
+        let order = async |server: &RedisServer, what: String| -> Result<()> {
+            let _: String = server
+                .ask(&format!("CLUSTER SETSLOT {slot} {what}"))
+                .await?;
+            Ok(())
+        };
+        order(to, format!("IMPORTING {from_id}")).await?;
+        order(from, format!("MIGRATING {to_id}")).await?;
+        loop {
+            let keys: Vec<String> = from
+                .ask(&format!("CLUSTER GETKEYSINSLOT {slot} 64"))
+                .await?;
+            if keys.is_empty() {
+                break;
+            }
+            for key in keys {
+                let migrate = format!("MIGRATE 127.0.0.1 {} {key} 0 5000", to.port());
+                let _: String = from.ask(&migrate).await?;
+            }
+        }
+        order(to, format!("NODE {to_id}")).await?;
+        order(from, format!("NODE {to_id}")).await?;
+        Ok(())
+    }
+
     /// Waits until another master than this one has a key.
     ///
     /// # Errors

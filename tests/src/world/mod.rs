@@ -10,6 +10,7 @@ use anyhow::{Result, ensure};
 
 pub use builder::WorldBuilder;
 pub use parts::{ApiKey, ApiProcess, Installation, SandboxProcess, WorkerProcess};
+pub use verify_invariants::in_flight_key;
 
 use crate::client::{ApiClient, SandboxAdmin};
 use crate::process::RedisGroup;

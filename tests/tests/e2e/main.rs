@@ -43,5 +43,6 @@ mod send;
 mod session;
 mod stack;
 mod topology;
+mod torn;
 mod types;
 mod webhooks;

@@ -138,12 +138,50 @@ async fn the_api_logs_a_session_out_and_pairs_it_anew() -> Result<()> {
         .await
 }
 
+/// A start right behind a logout: both happen, in this order.
+#[tokio::test]
+async fn the_last_of_two_desires_holds() -> Result<()> {
+    World::builder()
+        .run(async |world| {
+            let session = world.pair_session().await?;
+            let api = world.api(0);
+            let events = api.events().await?;
+            let order =
+                |verb: &str| api.request(Method::POST, &format!("/sessions/{}:{verb}", session.id));
+            for round in 0..3 {
+                let phone = format!("1555000100{round}");
+                if round > 0 {
+                    gateway_tests::world::pair(&api, &world.sandbox(), &session.id, &phone).await?;
+                }
+                api.call(order("logout")).await?.expect(200)?;
+                api.call(order("start")).await?.expect(200)?;
+                let known = api.wait_for_session(&session.id, "scan_qr_code").await?;
+                assert_eq!(known["waJid"], json!(null));
+            }
+            api.call(order("start")).await?.expect(200)?;
+            api.call(order("stop")).await?.expect(200)?;
+            api.wait_for_session(&session.id, "stopped").await?;
+            events
+                .wait_for("the logout is told", |event| {
+                    event.text("status") == "logged_out"
+                })
+                .await?;
+            Ok(())
+        })
+        .await
+}
+
 #[tokio::test]
 async fn a_deleted_session_is_gone() -> Result<()> {
     World::builder()
         .run(async |world| {
             let session = world.pair_session().await?;
             let api = world.api(0);
+            let peer = world.create_peer().await?;
+            let events = api.events().await?;
+            let send = SendRequest::text(&peer.phone, "before");
+            let sent = api.send(&session.id, &send).await?.expect(200)?;
+            let sent = sent.text("waMessageId")?;
             let path = format!("/sessions/{}", session.id);
             api.delete(&path).await?.expect(204)?;
             let answer = api.get(&path).await?.expect(404)?;
@@ -152,6 +190,27 @@ async fn a_deleted_session_is_gone() -> Result<()> {
             assert_eq!(listed.at("data"), &json!([]));
             let send = SendRequest::text("15551000001", "too late").asynchronous();
             api.send(&session.id, &send).await?.expect(404)?;
+
+            // It is told, and what became of its sends stays readable, to its organization alone.
+            events
+                .wait_for("the end of the session", |event| {
+                    event.kind() == "session.status"
+                        && event.text("session") == session.id
+                        && event.text("status") == "deleted"
+                })
+                .await?;
+            let outbox = format!("{path}/outbox");
+            let kept = api.get(&outbox).await?.expect(200)?;
+            assert_eq!(kept.at("data")[0]["waMessageId"], sent.as_str());
+            let entry = kept.at("data")[0]["outboxId"].as_str().unwrap_or_default();
+            let entry = format!("{outbox}/{entry}");
+            assert_eq!(api.get(&entry).await?.expect(200)?.at("status"), "sent");
+            let cancel = api.delete(&entry).await?;
+            assert_eq!(cancel.status, 404);
+            let others = world.create_organization("Globex").await?;
+            let stranger = world.apis[0].client(&others.secret);
+            stranger.get(&outbox).await?.expect(404)?;
+            stranger.get(&entry).await?.expect(404)?;
             Ok(())
         })
         .await

@@ -17,15 +17,16 @@ const LATEST: &[u8] = b"sync_key";
 #[async_trait]
 impl AppSyncStore for RedisKeystore {
     async fn get_sync_key(&self, key_id: &[u8]) -> Result<Option<AppStateSyncKey>> {
-        let stored = self.field(keys::SYNC_KEY, key_id).await?;
+        let stored = self.sealed_field(keys::SYNC_KEY, key_id).await?;
         Ok(stored.as_deref().map(codec::decode_sync_key).transpose()?)
     }
 
     async fn set_sync_key(&self, key_id: &[u8], key: AppStateSyncKey) -> Result<()> {
+        let record = codec::encode_sync_key(&key);
         self.write()
             .op("HSET", &[keys::SYNC_KEY])
             .arg(key_id)
-            .own(codec::encode_sync_key(&key))
+            .own(self.seal(keys::SYNC_KEY, key_id, &record)?)
             .op("HSET", &[keys::META])
             .arg(LATEST)
             .arg(key_id)
@@ -35,7 +36,9 @@ impl AppSyncStore for RedisKeystore {
     }
 
     async fn get_version(&self, name: &str) -> Result<HashState> {
-        let stored = self.field(keys::SYNC_VERSION, name.as_bytes()).await?;
+        let stored = self
+            .sealed_field(keys::SYNC_VERSION, name.as_bytes())
+            .await?;
         let state = stored
             .as_deref()
             .map(codec::decode_hash_state)
@@ -46,7 +49,7 @@ impl AppSyncStore for RedisKeystore {
     async fn set_version(&self, name: &str, state: HashState) -> Result<()> {
         let record = codec::encode_hash_state(&state);
         Ok(self
-            .set_field(keys::SYNC_VERSION, name.as_bytes(), &record)
+            .set_sealed(keys::SYNC_VERSION, name.as_bytes(), &record)
             .await?)
     }
 

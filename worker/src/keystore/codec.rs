@@ -301,7 +301,7 @@ pub(super) fn decode_device_list(bytes: &[u8]) -> Result<DeviceListRecord, Keyst
     })
 }
 
-/// `apply.lua` writes this record, `>i8Bi8` and the token; it has no version of its own.
+/// `apply.lua` writes this record, `>i8Bi8` and the sealed token; it has no version of its own.
 pub(super) fn decode_tc_token(bytes: &[u8]) -> Result<TcTokenEntry, KeystoreError> {
     let mut reader = Reader {
         rest: bytes,
@@ -317,7 +317,7 @@ pub(super) fn decode_tc_token(bytes: &[u8]) -> Result<TcTokenEntry, KeystoreErro
     })
 }
 
-/// `apply.lua` writes this record, `>i8` (time of the message) and the secret.
+/// `apply.lua` writes this record, `>i8` (time of the message) and the sealed secret.
 pub(super) fn decode_secret(bytes: &[u8]) -> Result<(Vec<u8>, i64), KeystoreError> {
     let mut reader = Reader {
         rest: bytes,

@@ -191,6 +191,7 @@ impl RedisKeystore {
                     call.arg(*arg);
                 }
             }
+            call.key(script::guard(&state.root));
             let reply = script::run_durably(&state.store.connection, &call).await;
             let reply: Vec<Value> = match reply {
                 Ok(reply) => reply,

@@ -9,10 +9,9 @@ use wacore::store::device::DEVICE_PROPS;
 use wacore::store::error::Result;
 use wacore::store::traits::DeviceStore;
 
+use super::sealing::DEVICE;
 use super::{KeystoreError, RedisKeystore, keys};
 
-/// The field of `meta` with the device.
-const DEVICE: &[u8] = b"device";
 /// The field of `meta` that counts the device ids handed out.
 const DEVICE_IDS: &[u8] = b"device_ids";
 
@@ -40,11 +39,11 @@ fn decode(bytes: &[u8]) -> std::result::Result<Device, KeystoreError> {
 impl DeviceStore for RedisKeystore {
     async fn save(&self, device: &Device) -> Result<()> {
         let record = encode(device)?;
-        Ok(self.set_field(keys::META, DEVICE, &record).await?)
+        Ok(self.set_sealed(keys::META, DEVICE, &record).await?)
     }
 
     async fn load(&self) -> Result<Option<Device>> {
-        let stored = self.field(keys::META, DEVICE).await?;
+        let stored = self.sealed_field(keys::META, DEVICE).await?;
         Ok(stored.as_deref().map(decode).transpose()?)
     }
 
@@ -55,6 +54,7 @@ impl DeviceStore for RedisKeystore {
     /// A new device's keys are made here and stored in the step that tells its id; one that is
     /// there already stays.
     async fn create(&self) -> Result<i32> {
+        let device = self.seal(keys::META, DEVICE, &encode(&Device::new())?)?;
         let mut replies = self
             .write()
             .op("HINCRBY", &[keys::META])
@@ -62,7 +62,7 @@ impl DeviceStore for RedisKeystore {
             .number(1)
             .op("HSETNX", &[keys::META])
             .arg(DEVICE)
-            .own(encode(&Device::new())?)
+            .own(device)
             .run()
             .await?;
         Ok(replies.next()?)

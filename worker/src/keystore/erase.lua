@@ -28,7 +28,7 @@ else
   redis.call('UNLINK', unpack(KEYS, 2))
   redis.call('HSET', KEYS[1], 'erased', ARGV[1])
   redis.call('HINCRBY', KEYS[1], 'life', 1)
-  redis.call('HDEL', KEYS[1], 'epoch', 'term')
+  redis.call('HDEL', KEYS[1], 'epoch', 'term', 'key', 'sealed')
 end
 if ARGV[5] ~= '0' then redis.call('EXPIRE', KEYS[1], ARGV[5]) end
 return {'APPLIED'}

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use gateway_shared::redis::RedisFailure;
+use gateway_shared::secrets::{OpenError, SealError};
 use wacore::store::error::StoreError;
 
 use super::recall::Unsettled;
@@ -35,6 +36,18 @@ pub enum KeystoreError {
     /// is safe.
     #[error(transparent)]
     Redis(#[from] RedisFailure),
+    /// A record can not be decrypted: its key is not among those of the configuration, or it was
+    /// changed, or moved from another place.
+    #[error("a stored {record} cannot be decrypted: {source}")]
+    Sealed {
+        /// What kind of record; never its contents.
+        record: &'static str,
+        /// Why not.
+        source: OpenError,
+    },
+    /// A record can not be encrypted.
+    #[error(transparent)]
+    Sealing(#[from] SealError),
     /// A record that Redis holds makes no sense to this version.
     #[error("a stored {record} cannot be read")]
     Corrupt {
@@ -80,7 +93,9 @@ impl From<KeystoreError> for StoreError {
             KeystoreError::Redis(RedisFailure(cause)) if cause.is_io_error() => {
                 Self::Connection(Box::new(error))
             }
-            KeystoreError::Corrupt { .. } => Self::Serialization(Box::new(error)),
+            KeystoreError::Corrupt { .. } | KeystoreError::Sealed { .. } => {
+                Self::Serialization(Box::new(error))
+            }
             _ => Self::Database(Box::new(error)),
         }
     }

@@ -24,7 +24,7 @@ macro_rules! families {
 
 families! { KEYSTORE:
     FENCE = "fence" ":fence" "hash"
-        "epoch (who may write), life (times erased), term (latest connection), erased (by which epoch), refused (writes of former owners); as long as the session, 7 days after it";
+        "epoch (who may write), life (times erased), term (latest connection), erased (by which epoch), refused (writes of former owners), key (the data key that seals the rows, sealed by the keyring), sealed (1: no row lies in clear); as long as the session, 7 days after it";
     META = "meta" ":meta" "hash"
         "device (JSON), device_ids (counter), sync_key (id of the latest); until erased";
     SESSION = "session" ":session" "hash"

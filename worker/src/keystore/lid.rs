@@ -38,7 +38,9 @@ impl RedisKeystore {
         phone: &str,
     ) -> Result<Option<LidPnMappingEntry>, KeystoreError> {
         let mut call = LID_OF_PHONE.on(&self.key(keys::PHONE));
-        call.key(self.key(keys::LID)).arg(phone);
+        call.key(self.key(keys::LID))
+            .key(script::guard(&self.state.root));
+        call.arg(phone);
         let (connection, call) = (&self.state.store.connection, &call);
         let stored: Option<Vec<u8>> =
             with_retry(&self.state.lost, || script::run(connection, call)).await?;

@@ -34,6 +34,10 @@
 //! Every read asks Redis (whatsapp-rust caches what it reads often), but for the contact tokens that
 //! every send asks for (see `tc_token.rs`).
 //!
+//! # Encryption
+//! Keys and contents are sealed by a data key of the session, see `sealing.rs`. The data key lies in
+//! the fence, sealed by the keyring of the configuration.
+//!
 //! # Time
 //! Ages are counted by `wacore::time`, the clock of the library that also passes the cut-offs of
 //! the `delete_expired_*` calls, so that both agree.
@@ -52,6 +56,8 @@ pub mod keys;
 mod lid;
 mod protocol;
 mod recall;
+pub mod reseal;
+mod sealing;
 mod secrets;
 mod signal;
 mod tc_token;
@@ -66,6 +72,7 @@ use std::sync::{Arc, LazyLock};
 use gateway_shared::domain::SessionId;
 use gateway_shared::redis::keys::{KeyFamily, key};
 use gateway_shared::redis::{LuaScript, Store, script};
+use gateway_shared::secrets::{DataKey, Keyring};
 use redis::{FromRedisValue, Value};
 use tokio_util::sync::CancellationToken;
 
@@ -73,6 +80,7 @@ use commit::CommitQueue;
 pub use error::KeystoreError;
 pub use identities::Identities;
 pub use recall::{Recall, Unsettled};
+use sealing::data_key_context;
 use tc_token::TcMemory;
 use with_retry::with_retry;
 use write::{Outcome, Reply, Write};
@@ -101,6 +109,9 @@ struct State {
     epoch: i64,
     life: u64,
     term: WriteGeneration,
+    data_key: DataKey,
+    /// No row of an earlier version lies in clear.
+    sealed: bool,
     commit_queue: CommitQueue,
     tc_tokens: TcMemory,
     lost: CancellationToken,
@@ -117,20 +128,36 @@ impl RedisKeystore {
     ///
     /// # Errors
     /// [`KeystoreError::Stale`] when a higher epoch holds the fence already (`lost` is cancelled
-    /// then, too), [`KeystoreError::Redis`] when Redis did not answer.
+    /// then, too), [`KeystoreError::Redis`] when Redis did not answer, [`KeystoreError::Sealed`]
+    /// when no key of the keyring opens the session's data key.
     pub async fn claim(
         store: Store,
+        keyring: &Keyring,
         session: SessionId,
         epoch: i64,
         lost: CancellationToken,
     ) -> Result<Self, KeystoreError> {
         let root = store.keys.keystore(&session);
         let mut call = CLAIM.on(&key(keys::KEYSTORE, &root, keys::FENCE.name, &[]));
-        call.arg(epoch);
-        let reply: Vec<Value> = script::run(&store.connection, &call).await?;
+        let context = data_key_context(&session);
+        let (_, fresh) = DataKey::generate(keyring, &context)?;
+        call.key(script::guard(&root));
+        call.arg(epoch).arg(&fresh);
+        let reply: Vec<Value> = script::run_durably(&store.connection, &call).await?;
         let mut reply = Reply::new(reply);
         let outcome: String = reply.next()?;
         let (life, term): (Option<u64>, Option<u64>) = (reply.next()?, reply.next()?);
+        let (stored, sealed): (Option<Vec<u8>>, Option<u8>) = (reply.next()?, reply.next()?);
+        let stored = stored.unwrap_or(fresh);
+        if outcome == "CLAIMED" && keyring.needs_reseal(&stored) {
+            // That somebody else replaced it is as good.
+            reseal::rewrap(&store, keyring, &session, &stored).await?;
+        }
+        let opened = DataKey::open(keyring, &context, &stored);
+        let data_key = opened.map_err(|source| KeystoreError::Sealed {
+            record: "data key",
+            source,
+        })?;
         let claimed = Self {
             state: Arc::new(State {
                 store,
@@ -139,6 +166,8 @@ impl RedisKeystore {
                 epoch,
                 life: life.unwrap_or(0),
                 term: WriteGeneration::new(term.unwrap_or(0)),
+                data_key,
+                sealed: sealed == Some(1),
                 commit_queue: CommitQueue::default(),
                 tc_tokens: TcMemory::default(),
                 lost,
@@ -205,6 +234,7 @@ impl RedisKeystore {
                 call.key(self.key(*family));
             }
         }
+        call.key(script::guard(&state.root));
         call.arg(state.epoch)
             .arg(state.life)
             .arg(self.key_of(keys::SKDM_DEVICES, ""))

@@ -137,12 +137,12 @@ impl ProtocolStore for RedisKeystore {
     }
 
     async fn get_group_metadata(&self, group_jid: &str) -> Result<Option<Vec<u8>>> {
-        Ok(self.field(keys::GROUP, group_jid.as_bytes()).await?)
+        Ok(self.sealed_field(keys::GROUP, group_jid.as_bytes()).await?)
     }
 
     async fn put_group_metadata(&self, group_jid: &str, blob: &[u8]) -> Result<()> {
         Ok(self
-            .set_field(keys::GROUP, group_jid.as_bytes(), blob)
+            .set_sealed(keys::GROUP, group_jid.as_bytes(), blob)
             .await?)
     }
 

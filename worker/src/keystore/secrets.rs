@@ -15,9 +15,11 @@ impl MsgSecretStore for RedisKeystore {
                 .write()
                 .op("secret", &[keys::SECRET, keys::SECRET_DEADLINE]);
             for entry in rows {
+                let field = keys::field(&[&entry.chat, &entry.sender, &entry.msg_id]);
+                let sealed = self.seal(keys::SECRET, &field, &entry.secret)?;
                 write = write
-                    .own(keys::field(&[&entry.chat, &entry.sender, &entry.msg_id]))
-                    .arg(&entry.secret)
+                    .own(field)
+                    .own(sealed)
                     .number(seconds(entry.expires_at))
                     .number(seconds(entry.message_ts));
             }
@@ -44,7 +46,12 @@ impl MsgSecretStore for RedisKeystore {
     ) -> Result<Option<(Vec<u8>, i64)>> {
         let field = keys::field(&[chat, sender, msg_id]);
         let stored = self.field(keys::SECRET, &field).await?;
-        Ok(stored.as_deref().map(codec::decode_secret).transpose()?)
+        let Some(stored) = stored else {
+            return Ok(None);
+        };
+        let (sealed, time) = codec::decode_secret(&stored)?;
+        let secret = self.unseal(keys::SECRET, &field, sealed)?;
+        Ok(Some((secret, time)))
     }
 
     async fn delete_expired_msg_secrets(&self, cutoff_timestamp: i64) -> Result<u32> {

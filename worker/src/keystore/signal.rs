@@ -25,11 +25,22 @@ impl RedisKeystore {
         for rows in rows.chunks(ROWS) {
             let mut write = self.write().op("put", families);
             for (address, record) in rows {
-                write = write.arg(&**address).arg(record);
+                write = write.arg(&**address).own(self.seal(
+                    families[0],
+                    address.as_bytes(),
+                    record.as_ref(),
+                )?);
             }
             write.run().await?;
         }
         Ok(())
+    }
+
+    fn open_prekey(&self, id: u32, stored: Vec<u8>) -> std::result::Result<Bytes, KeystoreError> {
+        let record = codec::decode_prekey(stored)?;
+        let field = id.to_string();
+        let opened = self.unseal(keys::PREKEY, field.as_bytes(), record.into())?;
+        Ok(Bytes::from(opened))
     }
 
     async fn put_prekeys(
@@ -40,7 +51,10 @@ impl RedisKeystore {
         for rows in rows.chunks(ROWS) {
             let mut write = self.write().op("HSET", &[keys::PREKEY]);
             for (id, record) in rows {
-                write = write.number(id).own(codec::encode_prekey(record, uploaded));
+                let sealed = self.seal(keys::PREKEY, id.to_string().as_bytes(), record)?;
+                write = write
+                    .number(id)
+                    .own(codec::encode_prekey(&sealed, uploaded));
             }
             write = write.op("ZADD", &[keys::PREKEY_INDEX]);
             for (id, _) in rows {
@@ -55,9 +69,8 @@ impl RedisKeystore {
 #[async_trait]
 impl SignalStore for RedisKeystore {
     async fn put_identity(&self, address: &str, key: [u8; 32]) -> Result<()> {
-        let write = self.write().op("put", &IDENTITIES).arg(address).arg(&key);
-        write.run().await?;
-        Ok(())
+        let rows = [(Arc::from(address), key)];
+        Ok(self.put_addresses(&IDENTITIES, &rows).await?)
     }
 
     async fn put_identities_batch(&self, identities: &[(Arc<str>, [u8; 32])]) -> Result<()> {
@@ -65,7 +78,10 @@ impl SignalStore for RedisKeystore {
     }
 
     async fn load_identity(&self, address: &str) -> Result<Option<[u8; 32]>> {
-        let Some(key) = self.field(keys::IDENTITY, address.as_bytes()).await? else {
+        let Some(key) = self
+            .sealed_field(keys::IDENTITY, address.as_bytes())
+            .await?
+        else {
             return Ok(None);
         };
         let key = key.try_into();
@@ -80,14 +96,13 @@ impl SignalStore for RedisKeystore {
     }
 
     async fn get_session(&self, address: &str) -> Result<Option<Bytes>> {
-        let session = self.field(keys::SESSION, address.as_bytes()).await?;
+        let session = self.sealed_field(keys::SESSION, address.as_bytes()).await?;
         Ok(session.map(Bytes::from))
     }
 
     async fn put_session(&self, address: &str, session: &[u8]) -> Result<()> {
-        let write = self.write().op("put", &SESSIONS).arg(address).arg(session);
-        write.run().await?;
-        Ok(())
+        let rows = [(Arc::from(address), session)];
+        Ok(self.put_addresses(&SESSIONS, &rows).await?)
     }
 
     async fn put_sessions_batch(&self, sessions: &[(Arc<str>, Bytes)]) -> Result<()> {
@@ -136,7 +151,8 @@ impl SignalStore for RedisKeystore {
 
     async fn load_prekey(&self, id: u32) -> Result<Option<Bytes>> {
         let stored = self.field(keys::PREKEY, id.to_string().as_bytes()).await?;
-        Ok(stored.map(codec::decode_prekey).transpose()?)
+        let opened = stored.map(|stored| self.open_prekey(id, stored));
+        Ok(opened.transpose()?)
     }
 
     async fn load_prekeys_batch(&self, ids: &[u32]) -> Result<Vec<(u32, Bytes)>> {
@@ -147,7 +163,7 @@ impl SignalStore for RedisKeystore {
             let stored: Vec<Option<Vec<u8>>> = self.read("HMGET", keys::PREKEY, &fields).await?;
             for (id, record) in ids.iter().zip(stored) {
                 if let Some(record) = record {
-                    found.push((*id, codec::decode_prekey(record)?));
+                    found.push((*id, self.open_prekey(*id, record)?));
                 }
             }
         }
@@ -181,17 +197,26 @@ impl SignalStore for RedisKeystore {
     async fn store_signed_prekey(&self, id: u32, record: &[u8]) -> Result<()> {
         let field = id.to_string();
         Ok(self
-            .set_field(keys::SIGNED_PREKEY, field.as_bytes(), record)
+            .set_sealed(keys::SIGNED_PREKEY, field.as_bytes(), record)
             .await?)
     }
 
     async fn load_signed_prekey(&self, id: u32) -> Result<Option<Vec<u8>>> {
         let field = id.to_string();
-        Ok(self.field(keys::SIGNED_PREKEY, field.as_bytes()).await?)
+        Ok(self
+            .sealed_field(keys::SIGNED_PREKEY, field.as_bytes())
+            .await?)
     }
 
     async fn load_all_signed_prekeys(&self) -> Result<Vec<(u32, Vec<u8>)>> {
-        Ok(self.read("HGETALL", keys::SIGNED_PREKEY, &[]).await?)
+        let stored: Vec<(u32, Vec<u8>)> = self.read("HGETALL", keys::SIGNED_PREKEY, &[]).await?;
+        let mut opened = Vec::with_capacity(stored.len());
+        for (id, row) in stored {
+            let field = id.to_string();
+            let record = self.unseal(keys::SIGNED_PREKEY, field.as_bytes(), row)?;
+            opened.push((id, record));
+        }
+        Ok(opened)
     }
 
     async fn remove_signed_prekey(&self, id: u32) -> Result<()> {
@@ -203,7 +228,7 @@ impl SignalStore for RedisKeystore {
 
     async fn put_sender_key(&self, address: &str, record: &[u8]) -> Result<()> {
         Ok(self
-            .set_field(keys::SENDER_KEY, address.as_bytes(), record)
+            .set_sealed(keys::SENDER_KEY, address.as_bytes(), record)
             .await?)
     }
 
@@ -211,7 +236,11 @@ impl SignalStore for RedisKeystore {
         for rows in sender_keys.chunks(ROWS) {
             let mut write = self.write().op("HSET", &[keys::SENDER_KEY]);
             for (address, record) in rows {
-                write = write.arg(&**address).arg(record);
+                write = write.arg(&**address).own(self.seal(
+                    keys::SENDER_KEY,
+                    address.as_bytes(),
+                    record,
+                )?);
             }
             write.run().await?;
         }
@@ -219,7 +248,9 @@ impl SignalStore for RedisKeystore {
     }
 
     async fn get_sender_key(&self, address: &str) -> Result<Option<Vec<u8>>> {
-        Ok(self.field(keys::SENDER_KEY, address.as_bytes()).await?)
+        Ok(self
+            .sealed_field(keys::SENDER_KEY, address.as_bytes())
+            .await?)
     }
 
     async fn delete_sender_key(&self, address: &str) -> Result<()> {

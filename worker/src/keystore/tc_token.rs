@@ -52,7 +52,11 @@ impl RedisKeystore {
             memory.writes
         };
         let stored = self.field(keys::TC_TOKEN, jid.as_bytes()).await?;
-        let row = stored.as_deref().map(codec::decode_tc_token).transpose()?;
+        let mut row = stored.as_deref().map(codec::decode_tc_token).transpose()?;
+        if let Some(row) = row.as_mut().filter(|row| !row.token.is_empty()) {
+            let sealed = std::mem::take(&mut row.token);
+            row.token = self.unseal(keys::TC_TOKEN, jid.as_bytes(), sealed)?;
+        }
         let mut memory = memory.get();
         if memory.writes == before {
             if memory.rows.len() >= REMEMBERED {
@@ -77,6 +81,14 @@ impl RedisKeystore {
         written.await.unwrap_or(Err(KeystoreError::Lost))
     }
 
+    /// The form in which a token is stored: none stays none, which scripts look at.
+    fn seal_token(&self, jid: &str, token: &[u8]) -> Result<Vec<u8>, KeystoreError> {
+        if token.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.seal(keys::TC_TOKEN, jid.as_bytes(), token)
+    }
+
     /// Replaces a contact's row.
     pub(super) async fn put_tc(
         &self,
@@ -90,7 +102,7 @@ impl RedisKeystore {
             .arg(jid)
             .number(seconds(entry.token_timestamp))
             .own(sent.map_or_else(String::new, |sent| sent.to_string()))
-            .arg(&entry.token);
+            .own(self.seal_token(jid, &entry.token)?);
         self.write_tc(write).await.map(drop)
     }
 
@@ -117,7 +129,8 @@ impl RedisKeystore {
         time: i64,
     ) -> Result<(), KeystoreError> {
         let write = self.write().op("tctoken", &FAMILIES);
-        let write = write.arg(jid).number(seconds(time)).arg(token);
+        let token = self.seal_token(jid, token)?;
+        let write = write.arg(jid).number(seconds(time)).own(token);
         self.write_tc(write).await.map(drop)
     }
 

@@ -56,7 +56,8 @@ impl RedisKeystore {
                 .map_or_else(String::new, |most| most.to_string());
             let mut write = self.write().op("keep", &families).own(most);
             for (field, value) in rows {
-                write = write.number(now).arg(field).arg(*value);
+                let sealed = self.seal(family.rows, field, value)?;
+                write = write.number(now).arg(field).own(sealed);
             }
             if let Some(life) = family.life {
                 write = write
@@ -74,7 +75,7 @@ impl RedisKeystore {
         family: &Timed,
         field: &[u8],
     ) -> Result<Option<Vec<u8>>, KeystoreError> {
-        self.field(family.rows, field).await
+        self.sealed_field(family.rows, field).await
     }
 
     pub(super) async fn drop_timed(

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use gateway_shared::redis::RedisFailure;
 use redis::{RedisError, RedisResult, RetryMethod};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -68,7 +69,9 @@ where
 
 /// Whether an error is about reaching Redis and not about what was asked.
 pub(super) fn passes(error: &RedisError) -> bool {
-    error.is_io_error() || !matches!(error.retry_method(), RetryMethod::NoRetry)
+    error.is_io_error()
+        || !matches!(error.retry_method(), RetryMethod::NoRetry)
+        || RedisFailure(error.clone()).reason() == "redis_slot_moving"
 }
 
 #[cfg(test)]

@@ -109,6 +109,7 @@ impl Pool {
                 self.registry.clone(),
                 self.sessions.clone(),
                 self.runtime.lanes(),
+                (store.clone(), self.runtime.keyring.clone()),
             );
             let (id, clock, until) = (
                 self.member.id.clone(),

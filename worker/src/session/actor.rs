@@ -1,12 +1,13 @@
 //! The task of one owned session.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use gateway_shared::clock::Millis;
 use gateway_shared::domain::SessionStatus;
 use gateway_shared::lane::LaneError;
-use gateway_shared::session::{Desired, SessionRecord};
+use gateway_shared::session::{Desired, Report, SessionRecord};
 use rand::RngExt;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -55,6 +56,8 @@ pub(super) enum ExitReason {
     Failed(String),
     /// The session is to be removed.
     Delete,
+    /// Its record is gone: it was removed before.
+    Gone,
     /// Its link is to be opened anew.
     Reopen,
     /// This number scanned its code, and it is bound to another one.
@@ -70,9 +73,10 @@ pub(super) async fn run(
     mut orders: mpsc::UnboundedReceiver<Order>,
 ) -> Ended {
     let lost = owner.liveness.fenced().child_token();
+    let desired_changes = SeenChanges::default();
     let mut rests = Rests::new(&runtime.config.whatsapp);
     loop {
-        let outcome = match run_connection(&runtime, &owner, &lost, &mut orders, &mut rests).await {
+        let outcome = match run_connection(&runtime, &owner, &lost, &desired_changes, &mut orders, &mut rests).await {
             Ok(ExitReason::Reopen) => continue,
             Ok(ExitReason::Lost) => return Ended::Lost,
             Ok(ExitReason::Stranger(found)) => {
@@ -81,7 +85,7 @@ pub(super) async fn run(
                     Err(error) => Err(error),
                 }
             }
-            Ok(leave) => teardown(&runtime, &owner, &lost, leave).await,
+            Ok(leave) => teardown(&runtime, &owner, &lost, &desired_changes, leave).await,
             Err(error) => Err(error),
         };
         match outcome {
@@ -102,10 +106,43 @@ pub(super) async fn run(
     }
 }
 
+/// How many desired changes of the session its owner has seen. What comes after them is not to be undone by
+/// what the owner decides without knowing of it.
+#[derive(Debug, Default)]
+pub(super) struct SeenChanges(AtomicU64);
+
+impl SeenChanges {
+    pub(super) fn seen(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Notes what a record says, and in the record that it was seen.
+    async fn note(
+        &self,
+        runtime: &Runtime,
+        owner: &Owner,
+        record: &SessionRecord,
+    ) -> Result<(), LaneError> {
+        self.0.store(record.desired_changes, Ordering::Relaxed);
+        if record.changes == record.changes_seen {
+            return Ok(());
+        }
+        let report = Report {
+            fields: vec![("changesSeen", record.changes.to_string())],
+            ..Report::default()
+        };
+        runtime
+            .sessions
+            .report(runtime.now(), owner.fence(), &report)
+            .await
+    }
+}
+
 /// What a stint works with.
 struct ConnectionRun<'a> {
     runtime: &'a Arc<Runtime>,
     owner: &'a Owner,
+    desired_changes: &'a SeenChanges,
     record: SessionRecord,
     lane: Arc<LaneHandle>,
     link: Arc<Link>,
@@ -130,12 +167,17 @@ async fn run_connection(
     runtime: &Arc<Runtime>,
     owner: &Owner,
     lost: &CancellationToken,
+    desired_changes: &SeenChanges,
     orders: &mut mpsc::UnboundedReceiver<Order>,
     rests: &mut Rests,
 ) -> Result<ExitReason, LaneError> {
     let Some(record) = runtime.sessions.record(&owner.of).await? else {
-        return Ok(ExitReason::Release(None));
+        return Ok(ExitReason::Gone);
     };
+    if record.epoch != owner.epoch {
+        return Ok(ExitReason::Lost);
+    }
+    desired_changes.note(runtime, owner, &record).await?;
     if let Some(leave) = exit_at_once(&record) {
         return Ok(leave);
     }
@@ -145,6 +187,7 @@ async fn run_connection(
     let _over = stale.clone().drop_guard();
     let claim = RedisKeystore::claim(
         runtime.store.clone(),
+        &runtime.keyring,
         owner.of.session.clone(),
         i64::try_from(owner.epoch.0).unwrap_or(i64::MAX),
         stale.clone(),
@@ -152,6 +195,11 @@ async fn run_connection(
     let keystore = match claim.await {
         Ok(keystore) => keystore,
         Err(KeystoreError::Redis(error)) => return Err(error.into()),
+        Err(error @ KeystoreError::Sealed { .. }) => {
+            tracing::error!(session = %owner.of.session, %error, "no key opens the session's keys");
+            let reason = "the session's keys cannot be decrypted: see secrets.keys";
+            return Ok(ExitReason::Failed(reason.to_owned()));
+        }
         Err(_) => return Ok(ExitReason::Lost),
     };
     let observer = Observer::new(runtime, owner, lost);
@@ -238,6 +286,7 @@ async fn run_connection(
     let mut run_connection = ConnectionRun {
         runtime,
         owner,
+        desired_changes,
         record,
         lane,
         link,
@@ -263,8 +312,10 @@ async fn run_connection(
 pub(super) fn exit_at_once(record: &SessionRecord) -> Option<ExitReason> {
     let paired = record.session.wa_jid.is_some();
     match record.desired {
-        Desired::Deleted if !paired => Some(ExitReason::Delete),
-        Desired::Stopped if record.logout && !paired => {
+        // What has begun to be given up is given up: there may be no keys any more to connect with.
+        Desired::Deleted if !paired || record.ending.is_some() => Some(ExitReason::Delete),
+        _ if record.ending.is_some() => record.ending.clone().map(ExitReason::LoggedOut),
+        Desired::Running | Desired::Stopped if record.logout && !paired => {
             Some(ExitReason::LoggedOut("logout".into()))
         }
         Desired::Stopped if !record.logout => {
@@ -495,6 +546,9 @@ impl ConnectionRun<'_> {
         if record.epoch != self.owner.epoch {
             return Ok(Some(ExitReason::Lost));
         }
+        self.desired_changes
+            .note(self.runtime, self.owner, &record)
+            .await?;
         if let Some(leave) = exit_at_once(&record) {
             return Ok(Some(leave));
         }

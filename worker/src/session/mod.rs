@@ -36,6 +36,7 @@ use gateway_shared::domain::WorkerId;
 use gateway_shared::lane::{Epoch, Lanes, SessionRef};
 use gateway_shared::messages::Messages;
 use gateway_shared::redis::Store;
+use gateway_shared::secrets::Keyring;
 use gateway_shared::session::Sessions;
 use tokio::sync::{Semaphore, mpsc};
 
@@ -82,6 +83,8 @@ pub struct Runtime {
     pub config: WorkerConfig,
     /// Redis.
     pub store: Store,
+    /// What seals the sessions' keys.
+    pub keyring: Keyring,
     /// The session records.
     pub sessions: Sessions,
     /// The message indexes.

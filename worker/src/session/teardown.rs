@@ -7,7 +7,7 @@ use gateway_shared::lane::LaneError;
 use gateway_shared::session::Report;
 use tokio_util::sync::CancellationToken;
 
-use super::actor::ExitReason;
+use super::actor::{ExitReason, SeenChanges};
 use super::{Owner, Runtime};
 use crate::keystore::{KeystoreError, RedisKeystore};
 
@@ -16,6 +16,7 @@ pub(super) async fn teardown(
     runtime: &Arc<Runtime>,
     owner: &Owner,
     lost: &CancellationToken,
+    desired_changes: &SeenChanges,
     leave: ExitReason,
 ) -> Result<(), LaneError> {
     match leave {
@@ -29,8 +30,12 @@ pub(super) async fn teardown(
                 .await
         }
         ExitReason::LoggedOut(reason) => {
-            // The order matters: as long as the record says that it is paired, a process killed
-            // here leaves a successor that does all this again.
+            // The intent first: a process killed anywhere behind it leaves a successor that does the
+            // rest again.
+            runtime
+                .sessions
+                .begin_logout(owner.fence(), &reason, desired_changes.seen())
+                .await?;
             let failure = SendFailure::new("session_logged_out", "the session was logged out");
             runtime
                 .lanes
@@ -41,21 +46,9 @@ pub(super) async fn teardown(
                 .erase()
                 .await
                 .map_err(lane_error)?;
-            let fields = vec![
-                ("desired", "stopped".to_owned()),
-                ("logout", String::new()),
-                ("waJid", String::new()),
-                ("waLid", String::new()),
-            ];
-            let status = Some((SessionStatus::LoggedOut, reason));
-            let report = Report {
-                status,
-                fields,
-                event: None,
-            };
             runtime
                 .sessions
-                .report(runtime.now(), owner.fence(), &report)
+                .finish_logout(runtime.now(), owner.fence(), &reason)
                 .await?;
             runtime
                 .sessions
@@ -63,20 +56,24 @@ pub(super) async fn teardown(
                 .await
         }
         ExitReason::Failed(reason) => {
-            let report = Report {
-                status: Some((SessionStatus::Failed, reason)),
-                fields: vec![("desired", "stopped".to_owned())],
-                event: None,
-            };
             runtime
                 .sessions
-                .report(runtime.now(), owner.fence(), &report)
+                .fail(
+                    runtime.now(),
+                    owner.fence(),
+                    &reason,
+                    desired_changes.seen(),
+                )
                 .await?;
             runtime
                 .sessions
                 .release(&owner.of, &owner.worker, owner.epoch)
                 .await
         }
+        ExitReason::Gone => Ok(runtime
+            .sessions
+            .strike_off(&owner.of, Some(&owner.worker))
+            .await?),
         ExitReason::Delete => {
             let failure = SendFailure::new("session_deleted", "the session was deleted");
             runtime
@@ -90,7 +87,7 @@ pub(super) async fn teardown(
                 .map_err(lane_error)?;
             runtime
                 .sessions
-                .remove(&owner.of, &owner.worker, owner.epoch)
+                .remove(runtime.now(), &owner.of, &owner.worker, owner.epoch)
                 .await
         }
         ExitReason::Reopen | ExitReason::Stranger(_) | ExitReason::Lost => Ok(()),
@@ -121,7 +118,8 @@ pub(super) async fn keystore(
 ) -> Result<RedisKeystore, LaneError> {
     let epoch = i64::try_from(owner.epoch.0).unwrap_or(i64::MAX);
     let session = owner.of.session.clone();
-    RedisKeystore::claim(runtime.store.clone(), session, epoch, lost.child_token())
+    let (store, lost) = (runtime.store.clone(), lost.child_token());
+    RedisKeystore::claim(store, &runtime.keyring, session, epoch, lost)
         .await
         .map_err(lane_error)
 }

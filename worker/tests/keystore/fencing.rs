@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use wacore::store::traits::{ProtocolStore, SignalStore};
 
 use crate::observe::observe;
-use crate::server::{Server, command, contents, session};
+use crate::server::{Server, command, contents, keyring, session};
 use crate::writes::{Ended, drain, fill};
 
 fn assert_all_worked(ended: Vec<Ended>) {
@@ -93,7 +93,8 @@ async fn the_fence_only_rises() {
     let store = server.store().await;
     let before = contents(&store).await;
     let lost = CancellationToken::new();
-    let claim = RedisKeystore::claim(store.clone(), session.clone(), 4, lost.clone()).await;
+    let claim =
+        RedisKeystore::claim(store.clone(), keyring(), session.clone(), 4, lost.clone()).await;
     assert!(matches!(claim, Err(KeystoreError::Stale { epoch: 4 })));
     assert!(lost.is_cancelled());
     assert_eq!(but_for_the_count(contents(&store).await), (before, 1));

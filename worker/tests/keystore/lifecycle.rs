@@ -12,7 +12,7 @@ use wacore::store::{
 use waproto::whatsapp::ADVSignedDeviceIdentity;
 
 use crate::observe::observe;
-use crate::server::{Server, command, contents, session};
+use crate::server::{Server, command, contents, keyring, session};
 use crate::writes::{drain, fill};
 
 /// A device none of whose stored fields has the value of a new one.
@@ -137,7 +137,7 @@ async fn a_session_lies_in_one_slot_of_a_cluster() {
     let store = server.cluster_store().await;
     let lost = CancellationToken::new();
     let session = session();
-    let keystore = RedisKeystore::claim(store.clone(), session.clone(), 1, lost)
+    let keystore = RedisKeystore::claim(store.clone(), keyring(), session.clone(), 1, lost)
         .await
         .expect("nobody else has it");
     let memory = InMemoryBackend::new();
@@ -257,7 +257,7 @@ async fn an_erased_session_can_be_taken_by_a_later_owner_only() {
     keystore.erase().await.expect("it owns the session");
     let lost = CancellationToken::new();
     let store = server.store().await;
-    let early = RedisKeystore::claim(store, session.clone(), 2, lost).await;
+    let early = RedisKeystore::claim(store, keyring(), session.clone(), 2, lost).await;
     assert!(matches!(early, Err(KeystoreError::Stale { epoch: 2 })));
     let (later, _) = server.claim(&session, 4).await;
     later

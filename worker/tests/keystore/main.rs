@@ -6,6 +6,7 @@ mod fencing;
 mod lifecycle;
 mod limits;
 mod observe;
+mod sealing;
 mod server;
 mod steps;
 mod together;

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
 
 use gateway_shared::domain::SessionId;
 use gateway_shared::redis::{RedisConfig, Store};
+use gateway_shared::secrets::Keyring;
 use gateway_worker::keystore::RedisKeystore;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -99,7 +101,7 @@ impl Server {
     ) -> (RedisKeystore, CancellationToken) {
         let lost = CancellationToken::new();
         let store = self.store().await;
-        let keystore = RedisKeystore::claim(store, session.clone(), epoch, lost.clone())
+        let keystore = RedisKeystore::claim(store, keyring(), session.clone(), epoch, lost.clone())
             .await
             .expect("nobody else has it");
         (keystore, lost)
@@ -112,6 +114,13 @@ impl Drop for Server {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// What seals the keys of every session in these tests.
+pub(crate) fn keyring() -> &'static Keyring {
+    static KEYRING: LazyLock<Keyring> =
+        LazyLock::new(|| Keyring::generate().expect("random bytes"));
+    &KEYRING
 }
 
 pub(crate) fn session() -> SessionId {

@@ -5,7 +5,13 @@
 local now, sid, desired_change = (clock(ARGV[1])), ARGV[2], ARGV[3]
 local key = K.session(sid)
 local record = redis.call('HMGET', key, 'desired', 'worker', 'status', 'waJid')
-if not record[1] or record[1] == 'deleted' then return { 'not_found' } end
+if not record[1] then return { 'not_found' } end
+if record[1] == 'deleted' then
+  -- Who asks again whether it is deleted is told so, and it is put before the workers again.
+  return { desired_change == 'delete' and 'wished' or 'not_found' }
+end
+redis.call('HINCRBY', key, 'desiredChanges', 1)
+redis.call('HINCRBY', key, 'changes', 1)
 local owned = record[2] and record[2] ~= ''
 if desired_change == 'start' or desired_change == 'restart' then
   redis.call('HSET', key, 'desired', 'running')

@@ -5,7 +5,7 @@
 //! rate algorithm. It is computed here once more, over what others saw.
 
 use super::{Evidence, Violations};
-use crate::stage::{Session, Stage};
+use crate::stage::{Session, Tenant};
 
 /// How far clocks of two workers may be apart, in milliseconds.
 const CLOCKS: i64 = 250;
@@ -13,8 +13,8 @@ const CLOCKS: i64 = 250;
 /// plan's slow and still wires, frozen processes and delays may add up to.
 const ON_THE_WAY: i64 = 20_000;
 
-pub(super) fn check(stage: &Stage, evidence: &Evidence, out: &mut Violations) {
-    for (tenant, seen) in stage.tenants.iter().zip(&evidence.tenants) {
+pub(super) fn check(tenants: &[Tenant], evidence: &Evidence, out: &mut Violations) {
+    for (tenant, seen) in tenants.iter().zip(&evidence.tenants) {
         for session in tenant.sessions.iter().filter(|s| s.rate_per_min > 0) {
             // When the budget was spent, for the first attempt of each send; exact.
             let claims = seen.events.iter().filter(|event| {

@@ -86,14 +86,15 @@ impl Evidence {
         self.ledger.values().map(Vec::len).sum()
     }
 
-    /// Sends that were accepted.
+    /// Sends that were accepted and not called back: those that are to leave.
     #[must_use]
     pub fn accepted(&self) -> usize {
         let outboxes = self
             .tenants
             .iter()
             .flat_map(|tenant| tenant.outbox.values());
-        outboxes.map(Vec::len).sum()
+        let cancelled = |entry: &&Value| entry["status"] == "cancelled";
+        outboxes.flatten().filter(|entry| !cancelled(entry)).count()
     }
 }
 
@@ -132,34 +133,38 @@ pub async fn drain(stage: &Stage, limit: Duration) -> Result<usize> {
 
 /// The product's own count of refusals: in the partitions, and in the fences of the key material.
 async fn refused(stage: &Stage) -> Result<u64> {
-    let mut connection = stage.redis.connect().await?;
     let mut refused = 0;
+    let mut count = async |command: String| -> Result<Option<u64>> {
+        let answer = read(stage, &command).await?;
+        let number = answer.and_then(|text| text.parse().ok());
+        refused += number.unwrap_or(0);
+        Ok(number)
+    };
     for tenant in &stage.tenants {
-        let partition = format!("{PREFIX}:{{{}}}:refused", tenant.key.organization);
-        let count: Option<u64> = redis::cmd("GET")
-            .arg(partition)
-            .query_async(&mut connection)
-            .await?;
-        refused += count.unwrap_or(0);
+        let partition = format!("{PREFIX}:{{{}}}", tenant.key.organization);
+        count(format!("GET {partition}:refused")).await?;
         for session in &tenant.sessions {
             let fence = format!("{PREFIX}:{{{}}}:fence", session.paired.id);
-            let count: Option<u64> = redis::cmd("HGET")
-                .arg(&fence)
-                .arg("refused")
-                .query_async(&mut connection)
-                .await?;
-            refused += count.unwrap_or(0);
-            let epoch: Option<String> = redis::cmd("HGET")
-                .arg(&fence)
-                .arg("epoch")
-                .query_async(&mut connection)
-                .await?;
-            if epoch.is_none() {
+            count(format!("HGET {fence} refused")).await?;
+            if read(stage, &format!("HGET {fence} epoch")).await?.is_none() {
                 bail!("{fence} has no epoch: the names of the keys have changed");
             }
         }
     }
     Ok(refused)
+}
+
+/// The answer of the master that has the key of this command.
+async fn read(stage: &Stage, command: &str) -> Result<Option<String>> {
+    for server in &stage.redis.servers {
+        // Who does not have the key's slot answers with an error, and a replica may be behind.
+        if server.is_master().await
+            && let Ok(answer) = server.ask(command).await
+        {
+            return Ok(answer);
+        }
+    }
+    bail!("no master answers {command}")
 }
 
 /// The number in a JID (`1555:3@s.whatsapp.net`).

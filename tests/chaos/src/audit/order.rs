@@ -4,13 +4,13 @@ use std::collections::{HashMap, HashSet};
 
 use super::evidence::number;
 use super::{Evidence, Violations};
-use crate::stage::Stage;
+use crate::stage::Tenant;
 
 /// The order of acceptance is that of the `queued` events: acceptance writes them in its own step.
 /// The server must have taken the messages in that order, by the first copy of each, and the
 /// peers' phones must show them so.
-pub(super) fn check(stage: &Stage, evidence: &Evidence, out: &mut Violations) {
-    for (tenant, seen) in stage.tenants.iter().zip(&evidence.tenants) {
+pub(super) fn check(tenants: &[Tenant], evidence: &Evidence, out: &mut Violations) {
+    for (tenant, seen) in tenants.iter().zip(&evidence.tenants) {
         let mut accepted: HashMap<(&str, &str), Vec<&str>> = HashMap::new();
         for event in &seen.events {
             if event.kind() == "message.status" && event.text("status") == "queued" {

@@ -8,17 +8,22 @@ use super::evidence::number;
 use super::{Evidence, Violations};
 use crate::clients::Journal;
 use crate::plan::REFUSED_FOR_GOOD;
-use crate::stage::Stage;
+use crate::stage::Tenant;
 
-pub(super) fn check(stage: &Stage, journal: &Journal, evidence: &Evidence, out: &mut Violations) {
+pub(super) fn check(
+    tenants: &[Tenant],
+    journal: &Journal,
+    evidence: &Evidence,
+    out: &mut Violations,
+) {
     acknowledged(journal, evidence, out);
     for tenant in &evidence.tenants {
         for entry in tenant.outbox.values().flatten() {
             fate(entry, journal, evidence, out);
         }
     }
-    shown(stage, evidence, out);
-    tenants(stage, evidence, out);
+    shown(tenants, evidence, out);
+    strangers(tenants, evidence, out);
 }
 
 /// What was acknowledged is there, once.
@@ -88,8 +93,8 @@ fn fate(entry: &Value, journal: &Journal, evidence: &Evidence, out: &mut Violati
 }
 
 /// What peers were shown was meant for them, and no text came under two ids.
-fn shown(stage: &Stage, evidence: &Evidence, out: &mut Violations) {
-    for tenant in &stage.tenants {
+fn shown(tenants: &[Tenant], evidence: &Evidence, out: &mut Violations) {
+    for tenant in tenants {
         for peer in &tenant.peers {
             let mut ids: HashMap<&str, HashSet<&str>> = HashMap::new();
             for message in evidence.shown.get(&peer.phone).into_iter().flatten() {
@@ -120,8 +125,8 @@ fn shown(stage: &Stage, evidence: &Evidence, out: &mut Violations) {
 }
 
 /// No organization is told of another's sessions.
-fn tenants(stage: &Stage, evidence: &Evidence, out: &mut Violations) {
-    for (tenant, seen) in stage.tenants.iter().zip(&evidence.tenants) {
+fn strangers(tenants: &[Tenant], evidence: &Evidence, out: &mut Violations) {
+    for (tenant, seen) in tenants.iter().zip(&evidence.tenants) {
         for event in &seen.events {
             let own = tenant
                 .sessions

@@ -7,13 +7,18 @@ use serde_json::Value;
 
 use super::{Evidence, TenantEvidence, Violations};
 use crate::clients::Journal;
-use crate::stage::{Stage, Tenant};
+use crate::stage::Tenant;
 
 /// From this one on they are final.
 const SENT: usize = 3;
 
-pub(super) fn check(stage: &Stage, journal: &Journal, evidence: &Evidence, out: &mut Violations) {
-    for (place, (tenant, seen)) in stage.tenants.iter().zip(&evidence.tenants).enumerate() {
+pub(super) fn check(
+    tenants: &[Tenant],
+    journal: &Journal,
+    evidence: &Evidence,
+    out: &mut Violations,
+) {
+    for (place, (tenant, seen)) in tenants.iter().zip(&evidence.tenants).enumerate() {
         let emitted = histories(&seen.events);
         for sent in journal.sent.iter().filter(|sent| sent.tenant == place) {
             for (outbox, _) in &sent.acknowledged {

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use gateway_chaos::run::folder;
 use gateway_chaos::stage::{Cast, PREFIX, Stage};
 use gateway_tests::client::{SendRequest, eventually};
+use gateway_tests::process::Topology;
 
 /// Sends that are under way when the worker freezes.
 const SENDS: usize = 40;
@@ -46,6 +47,7 @@ async fn a_worker_that_wakes_after_its_lease_changes_nothing() -> Result<()> {
         apis: 1,
         workers: 2,
         limits: false,
+        topology: Topology::Single,
     };
     let stage = Stage::set(&folder, cast, &[]).await?;
     let tenant = stage.tenants.first().context("an organization")?;

@@ -5,6 +5,7 @@ use gateway_chaos::audit::{Counts, drain};
 use gateway_chaos::clients::Clients;
 use gateway_chaos::run::{SETTINGS, SETTLING, examine, folder, follow};
 use gateway_chaos::stage::{Cast, Stage};
+use gateway_tests::process::Topology;
 
 /// All APIs and workers are told to end and started again, one after the other, while clients keep
 /// sending: nothing is lost, repeated or out of order, and no client gets an answer that the
@@ -19,6 +20,7 @@ async fn a_rolling_restart_loses_and_repeats_nothing() -> Result<()> {
         apis: 2,
         workers: 2,
         limits: true,
+        topology: Topology::Single,
     };
     let mut stage = Stage::set(&folder, cast, &SETTINGS).await?;
     let followers = follow(&stage).await?;

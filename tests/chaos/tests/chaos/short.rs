@@ -13,6 +13,7 @@ async fn a_minute_of_chaos_breaks_no_promise() -> Result<()> {
         seed: Some(1),
         workers: 3,
         sessions: 6,
+        cluster: false,
     };
     let outcome = run(&options).await?;
     assert!(outcome.kept(), "{outcome:#?}");

@@ -98,8 +98,8 @@ async fn a_dead_wire_is_noticed_by_the_acks_that_do_not_come() {
     }
 }
 
+/// Waits for the library's own pings: up to a minute.
 #[tokio::test]
-#[ignore = "waits for the library's pings: up to a minute"]
 async fn a_dead_wire_is_noticed_by_the_pongs_that_do_not_come() {
     let world = World::start().await;
     let (wire, mut linked) = wired(&world, LinkConfig::default()).await;

@@ -22,7 +22,8 @@ fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("baileys")
 }
 
-/// Gets the packages unless they are there. False when there is no Node.
+/// Gets the packages unless they are there. False when there is no Node and whoever runs the tests has
+/// said that there is none.
 async fn installed() -> bool {
     if Command::new("node")
         .arg("--version")
@@ -30,6 +31,12 @@ async fn installed() -> bool {
         .await
         .is_err()
     {
+        let without = std::env::var("GATEWAY_TESTS_WITHOUT").unwrap_or_default();
+        assert!(
+            without.split_whitespace().any(|tool| tool == "node"),
+            "Node is not installed: `.ci/install nodejs npm`, or GATEWAY_TESTS_WITHOUT=node to \
+             leave these tests out"
+        );
         eprintln!("skipped: Node is not installed, so Baileys cannot run");
         return false;
     }

@@ -1,0 +1,12 @@
+-- A session can not go on by itself: it stops, unless a user asked for something since.
+-- KEYS  1 partition root
+-- ARGV  1 the caller's clock (ms)  2 session  3 epoch  4 reason  5 how many desired changes the owner has seen
+-- Replies  {stale} | {failed}
+local now, sid = (clock(ARGV[1])), ARGV[2]
+local key = K.session(sid)
+if not owns(sid, ARGV[3]) then return { 'stale' } end
+set_status(sid, now, 'failed', ARGV[4])
+if (redis.call('HGET', key, 'desiredChanges') or '0') == ARGV[5] then
+  redis.call('HSET', key, 'desired', 'stopped')
+end
+return { 'failed' }

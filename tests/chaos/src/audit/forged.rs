@@ -1,0 +1,346 @@
+//! Every check is shown a history in which all is well, and then forged ones that it must reject:
+//! one that can not accuse proves nothing.
+
+use std::collections::HashMap;
+
+use gateway_tests::client::{Event, LedgerEntry, PeerMessage};
+use gateway_tests::world::{ApiKey, PairedSession, Peer};
+use serde_json::{Value, json};
+
+use super::{Counts, Evidence, TenantEvidence, Violations};
+use crate::clients::{Journal, Sent};
+use crate::stage::{LIMIT, Session, Tenant};
+
+/// Sends of each session, all to its one peer.
+const SENDS: usize = 4;
+
+/// What happened, as all sides tell it.
+struct History {
+    tenants: Vec<Tenant>,
+    journal: Journal,
+    evidence: Evidence,
+}
+
+fn session(place: usize) -> String {
+    format!("sess_{place}")
+}
+
+fn phone(place: usize) -> String {
+    format!("155500{place}")
+}
+
+fn peer(place: usize) -> String {
+    format!("155510{place}")
+}
+
+fn outbox(place: usize, nth: usize) -> String {
+    format!("out_{place}_{nth}")
+}
+
+fn message(place: usize, nth: usize) -> String {
+    format!("3EB0{place}{nth}")
+}
+
+fn text(place: usize, nth: usize) -> String {
+    format!("{}|{}|0|{nth}", session(place), peer(place))
+}
+
+/// The time of a send, in milliseconds; its steps follow it closely.
+fn time(nth: usize) -> i64 {
+    1_000_000 + 10_000 * i64::try_from(nth).unwrap()
+}
+
+fn event(place: usize, id: usize, kind: &str, at: i64, payload: Value) -> Event {
+    Event(json!({
+        "id": format!("evt_{place}_{id:03}"), "event": kind, "timestamp": at,
+        "organization": format!("org_{place}"), "session": session(place), "payload": payload,
+    }))
+}
+
+fn copy(place: usize, nth: usize) -> LedgerEntry {
+    LedgerEntry {
+        id: message(place, nth),
+        from: format!("{}:1@s.whatsapp.net", phone(place)),
+        to: format!("{}@s.whatsapp.net", peer(place)),
+        time: time(nth) + 2,
+        kind: "message".to_owned(),
+        attempt: 1,
+    }
+}
+
+fn shown(place: usize, nth: usize) -> PeerMessage {
+    let json = json!({
+        "id": message(place, nth), "chat": "", "from": format!("{}@s.whatsapp.net", phone(place)),
+        "type": "text", "content": text(place, nth), "receivedAt": time(nth) + 3,
+        "copies": 1, "context": null, "raw": "",
+    });
+    serde_json::from_value(json).unwrap()
+}
+
+impl History {
+    /// Two organizations with a session and a peer each, who write to each other.
+    fn honest() -> Self {
+        let (mut tenants, mut seen) = (Vec::new(), Vec::new());
+        let (mut ledger, mut peers) = (HashMap::new(), HashMap::new());
+        let mut journal = Journal::default();
+        for place in 0..2 {
+            tenants.push(Tenant {
+                key: ApiKey {
+                    id: format!("key_{place}"),
+                    organization: format!("org_{place}"),
+                    secret: String::new(),
+                },
+                sessions: vec![Session {
+                    paired: PairedSession {
+                        id: session(place),
+                        phone: phone(place),
+                    },
+                    rate_per_min: LIMIT,
+                }],
+                peers: vec![Peer {
+                    phone: peer(place),
+                    jid: format!("{}@s.whatsapp.net", peer(place)),
+                    lid: String::new(),
+                }],
+            });
+            let mut events = Vec::new();
+            let mut entries = Vec::new();
+            for nth in 0..SENDS {
+                let mut history = Vec::new();
+                for (step, status) in ["queued", "sending", "sent"].into_iter().enumerate() {
+                    let at = time(nth) + i64::try_from(step).unwrap();
+                    let payload = json!({
+                        "outboxId": outbox(place, nth), "waMessageId": message(place, nth),
+                        "chatJid": format!("{}@s.whatsapp.net", peer(place)),
+                        "status": status, "timestamp": at,
+                    });
+                    events.push(event(place, events.len(), "message.status", at, payload));
+                    history.push(json!({"status": status, "timestamp": at}));
+                }
+                entries.push(json!({
+                    "outboxId": outbox(place, nth), "waMessageId": message(place, nth),
+                    "chatJid": format!("{}@s.whatsapp.net", peer(place)),
+                    "status": "sent", "history": history,
+                }));
+                journal.sent.push(Sent {
+                    tenant: place,
+                    session: session(place),
+                    text: text(place, nth),
+                    acknowledged: vec![(outbox(place, nth), message(place, nth))],
+                });
+            }
+            let payload = json!({"text": "hello"});
+            events.push(event(place, events.len(), "message", 1_900_000, payload));
+            journal.received.push((session(place), "hello".to_owned()));
+            ledger.insert(
+                phone(place),
+                (0..SENDS).map(|nth| copy(place, nth)).collect(),
+            );
+            peers.insert(
+                peer(place),
+                (0..SENDS).map(|nth| shown(place, nth)).collect(),
+            );
+            seen.push(TenantEvidence {
+                followed: events.clone(),
+                events,
+                outbox: HashMap::from([(session(place), entries)]),
+            });
+        }
+        Self {
+            tenants,
+            journal,
+            evidence: Evidence {
+                tenants: seen,
+                ledger,
+                shown: peers,
+                refused: 0,
+            },
+        }
+    }
+
+    fn judged(&self) -> Violations {
+        Violations::among(&self.tenants, &self.journal, &self.evidence)
+    }
+
+    fn entry(&mut self, place: usize, nth: usize) -> &mut Value {
+        let outbox = self.evidence.tenants[place].outbox.get_mut(&session(place));
+        &mut outbox.unwrap()[nth]
+    }
+
+    fn peers(&mut self, place: usize) -> &mut Vec<PeerMessage> {
+        self.evidence.shown.get_mut(&peer(place)).unwrap()
+    }
+
+    fn ledger(&mut self, place: usize) -> &mut Vec<LedgerEntry> {
+        self.evidence.ledger.get_mut(&phone(place)).unwrap()
+    }
+
+    /// Both what the log holds and what a listener was told.
+    fn events(&mut self, place: usize, change: impl Fn(&mut Vec<Event>)) {
+        let seen = &mut self.evidence.tenants[place];
+        change(&mut seen.events);
+        change(&mut seen.followed);
+    }
+}
+
+/// Forges a history and says what must be found in it.
+fn forge(what: &str, found: impl Fn(Counts) -> usize, change: impl Fn(&mut History)) {
+    let mut history = History::honest();
+    change(&mut history);
+    let violations = history.judged();
+    assert!(found(violations.counts()) > 0, "{what}: {violations:#?}");
+}
+
+#[test]
+fn an_honest_history_is_accepted() {
+    let found = History::honest().judged();
+    assert_eq!(found.counts(), Counts::default(), "{found:#?}");
+}
+
+#[test]
+fn what_is_lost_is_found() {
+    let lost = |counts: Counts| counts.lost;
+    forge("sent and never shown", lost, |h| drop(h.peers(0).pop()));
+    forge("acknowledged and gone", lost, |h| {
+        h.evidence.tenants[1]
+            .outbox
+            .get_mut(&session(1))
+            .unwrap()
+            .pop();
+    });
+    forge("still waiting", lost, |h| {
+        h.entry(0, 0)["status"] = json!("queued")
+    });
+    forge("failed for no reason of ours", lost, |h| {
+        h.entry(0, 0)["status"] = json!("failed");
+        h.entry(0, 0)["error"] = json!({"code": "expired"});
+    });
+    forge("cancelled by nobody", lost, |h| {
+        h.entry(0, 0)["status"] = json!("cancelled")
+    });
+    forge("a peer's words that were not told", lost, |h| {
+        h.events(0, |events| events.retain(|event| event.kind() != "message"));
+    });
+}
+
+#[test]
+fn what_is_doubled_is_found() {
+    let duplicated = |counts: Counts| counts.duplicated;
+    forge("shown under two ids", duplicated, |h| {
+        let mut again = shown(0, 1);
+        again.id = "3EB0OTHER".to_owned();
+        h.peers(0).push(again);
+    });
+    forge("told twice", duplicated, |h| {
+        h.events(1, |events| {
+            let mut again = events.last().unwrap().clone();
+            again.0["id"] = json!("evt_1_999");
+            events.push(again);
+        });
+    });
+    forge("another message than acknowledged", duplicated, |h| {
+        h.entry(0, 0)["waMessageId"] = json!("3EB0OTHER");
+    });
+    forge("one key, two sends", duplicated, |h| {
+        h.journal.sent[0]
+            .acknowledged
+            .push((outbox(0, 1), message(0, 1)));
+    });
+}
+
+#[test]
+fn another_order_is_found() {
+    let misordered = |counts: Counts| counts.misordered;
+    forge("at the server", misordered, |h| h.ledger(0).swap(1, 2));
+    forge("at the peer", misordered, |h| h.peers(1).swap(0, 3));
+}
+
+#[test]
+fn what_reaches_another_organization_is_found() {
+    let wrong = |counts: Counts| counts.wrong_tenant;
+    forge("a message", wrong, |h| h.peers(0).push(shown(1, 0)));
+    forge("a message of another session's phone", wrong, |h| {
+        h.peers(0)[0].from = format!("{}@s.whatsapp.net", phone(1));
+    });
+    forge("an event", wrong, |h| {
+        h.events(0, |events| {
+            let stray = json!({"text": "x"});
+            events.push(event(1, 900, "message", 1_950_000, stray));
+        });
+    });
+    forge("an answer", wrong, |h| {
+        h.journal.leaks.push("GET …".to_owned())
+    });
+}
+
+#[test]
+fn wrong_statuses_are_found() {
+    let status = |counts: Counts| counts.status_errors;
+    let step = |at: usize| move |h: &mut History| h.events(0, |events| drop(events.remove(at)));
+    forge("no beginning", status, step(0));
+    forge("sent without an attempt", status, step(1));
+    forge("no end", status, step(2));
+    forge("nothing at all", status, |h| {
+        h.events(0, |events| drop(events.drain(0..3)))
+    });
+    forge("backwards", status, |h| {
+        h.events(0, |events| events.swap(1, 2))
+    });
+    forge("twice", status, |h| {
+        h.events(0, |events| {
+            let mut again = events[1].clone();
+            again.0["id"] = json!("evt_0_900");
+            events.insert(2, again);
+        });
+    });
+    forge("back in time", status, |h| {
+        h.events(0, |events| events[2].0["payload"]["timestamp"] = json!(1));
+    });
+    forge("the outbox says something else", status, |h| {
+        h.entry(0, 0)["history"][2]["status"] = json!("failed");
+    });
+    forge("a listener missed one", status, |h| {
+        h.evidence.tenants[0].followed.remove(4);
+    });
+    forge("a listener was told one twice", status, |h| {
+        let again = h.evidence.tenants[0].followed[4].clone();
+        h.evidence.tenants[0].followed.insert(5, again);
+    });
+    forge("a listener was told another order", status, |h| {
+        h.evidence.tenants[0].followed.swap(0, 11);
+    });
+    forge("failed, and shown", status, |h| {
+        h.entry(0, 0)["status"] = json!("failed");
+        h.entry(0, 0)["error"] = json!({"waCode": crate::plan::REFUSED_FOR_GOOD});
+    });
+    forge("cancelled, and shown", status, |h| {
+        h.entry(0, 0)["status"] = json!("cancelled");
+        h.journal.cancelled.insert(outbox(0, 0));
+    });
+}
+
+#[test]
+fn a_budget_that_was_overdrawn_is_found() {
+    let exceeded = |counts: Counts| counts.budget_exceeded;
+    forge("by what was claimed", exceeded, |h| {
+        h.events(0, |events| {
+            for id in 1_000..1_000 + usize::try_from(3 * LIMIT).unwrap() {
+                let claim = json!({"status": "sending", "timestamp": 1_000_000});
+                events.push(event(0, id, "message.status", 1_000_000, claim));
+            }
+        });
+    });
+    forge("by what went over the wire", exceeded, |h| {
+        let copies = usize::try_from(3 * LIMIT).unwrap();
+        h.ledger(0).extend((0..copies).map(|_| copy(0, 0)));
+    });
+}
+
+/// What a sender called back is not counted among those that are to leave.
+#[test]
+fn a_cancelled_send_is_not_to_leave() {
+    let mut history = History::honest();
+    assert_eq!(history.evidence.accepted(), 2 * SENDS);
+    history.entry(0, 0)["status"] = json!("cancelled");
+    assert_eq!(history.evidence.accepted(), 2 * SENDS - 1);
+}
