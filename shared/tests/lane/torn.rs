@@ -47,10 +47,11 @@ impl Torn {
     }
 
     async fn create(&self, start: bool) -> SessionRef {
-        let session = create(&self.whole, self.world.now(), &self.organization(), start);
+        let organization = self.organization();
+        let created = create(&self.whole, self.world.now(), &organization, start).await;
         SessionRef {
-            organization: self.organization(),
-            session: session.await.unwrap(),
+            organization,
+            session: created.unwrap(),
         }
     }
 
