@@ -32,7 +32,8 @@ impl Torn {
             response_timeout_ms: 2_000,
             ..RedisConfig::at([fuse.url()], world.store.keys.prefix())
         };
-        let cut = Sessions::new(Store::open(&config).await.unwrap(), &RETENTION);
+        let store = Store::open(&config).await.unwrap().at_the_callers_time();
+        let cut = Sessions::new(store, &RETENTION);
         Self {
             whole: Sessions::new(world.store.clone(), &RETENTION),
             registry: Registry::new(world.store.clone()),
