@@ -8,7 +8,7 @@ use gateway_tests::world::{ApiKey, PairedSession, Peer};
 use serde_json::{Value, json};
 
 use super::{Counts, Evidence, TenantEvidence, Violations};
-use crate::clients::{Journal, Sent};
+use crate::clients::{Journal, Sent, Written};
 use crate::stage::{LIMIT, Session, Tenant};
 
 /// Sends of each session, all to its one peer.
@@ -129,9 +129,15 @@ impl History {
                     acknowledged: vec![(outbox(place, nth), message(place, nth))],
                 });
             }
-            let payload = json!({"text": "hello"});
-            events.push(event(place, events.len(), "message", 1_900_000, payload));
-            journal.received.push((session(place), "hello".to_owned()));
+            for id in ["HI0", "HI1"] {
+                let payload = json!({"waMessageId": id});
+                events.push(event(place, events.len(), "message", 1_900_000, payload));
+                journal.received.push(Written {
+                    session: session(place),
+                    peer: peer(place),
+                    id: id.to_owned(),
+                });
+            }
             ledger.insert(
                 phone(place),
                 (0..SENDS).map(|nth| copy(place, nth)).collect(),
@@ -218,9 +224,6 @@ fn what_is_lost_is_found() {
     forge("cancelled by nobody", lost, |h| {
         h.entry(0, 0)["status"] = json!("cancelled")
     });
-    forge("a peer's words that were not told", lost, |h| {
-        h.events(0, |events| events.retain(|event| event.kind() != "message"));
-    });
 }
 
 #[test]
@@ -231,13 +234,6 @@ fn what_is_doubled_is_found() {
         again.id = "3EB0OTHER".to_owned();
         h.peers(0).push(again);
     });
-    forge("told twice", duplicated, |h| {
-        h.events(1, |events| {
-            let mut again = events.last().unwrap().clone();
-            again.0["id"] = json!("evt_1_999");
-            events.push(again);
-        });
-    });
     forge("another message than acknowledged", duplicated, |h| {
         h.entry(0, 0)["waMessageId"] = json!("3EB0OTHER");
     });
@@ -246,6 +242,32 @@ fn what_is_doubled_is_found() {
             .acknowledged
             .push((outbox(0, 1), message(0, 1)));
     });
+}
+
+#[test]
+fn what_peers_wrote_and_was_not_told_once_and_in_order_is_found() {
+    let written = SENDS * 3;
+    forge(
+        "not told",
+        |counts| counts.inbound_lost,
+        |h| h.events(0, |events| events.retain(|event| event.kind() != "message")),
+    );
+    forge(
+        "told twice",
+        |counts| counts.inbound_twice,
+        |h| {
+            h.events(1, |events| {
+                let mut again = events[written].clone();
+                again.0["id"] = json!("evt_1_999");
+                events.push(again);
+            });
+        },
+    );
+    forge(
+        "told in another order",
+        |counts| counts.inbound_misordered,
+        |h| h.events(0, |events| events.swap(written, written + 1)),
+    );
 }
 
 #[test]
