@@ -107,8 +107,8 @@ pub async fn run(
     let egress = Egress::new(&config.egress)?;
     let media = MediaStore::new(&config.media, store.clone(), keyring.clone());
     let uploads = Uploads::new(media, Arc::clone(&clock), Backoff::from(&worker));
-    let installation = Installation::new(store.clone(), config.redis.expected())
-        .sealed_by(keyring.clone());
+    let installation =
+        Installation::new(store.clone(), config.redis.expected()).sealed_by(keyring.clone());
 
     // Sessions that this process owned when it was fenced.
     let mut outlived = Vec::new();
