@@ -96,7 +96,7 @@ async fn look(
             let found: (Option<Vec<u8>>, Option<String>) =
                 read.query_async(&mut store.connection.clone()).await?;
             let (key, sealed) = found;
-            Ok((key, sealed.as_deref() == Some("1")))
+            Ok::<_, KeystoreError>((key, sealed.as_deref() == Some("1")))
         })
         .buffered(LOOKS)
         .try_collect()
