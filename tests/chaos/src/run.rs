@@ -353,6 +353,7 @@ mod tests {
             }],
             ledger: HashMap::new(),
             shown: HashMap::new(),
+            delivered: Vec::new(),
             refused: 0,
         }
     }

@@ -159,6 +159,7 @@ impl History {
                 tenants: seen,
                 ledger,
                 shown: peers,
+                delivered: Vec::new(),
                 refused: 0,
             },
         }

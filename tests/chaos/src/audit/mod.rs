@@ -85,7 +85,7 @@ impl Violations {
         statuses::check(tenants, journal, evidence, &mut found);
         budget::check(tenants, evidence, &mut found);
         inbound::check(journal, evidence, &mut found);
-        webhooks::check(stage, evidence, &mut found);
+        webhooks::check(tenants, evidence, &mut found);
         found.wrong_tenant.extend(journal.leaks.iter().cloned());
         found
     }

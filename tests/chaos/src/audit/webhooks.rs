@@ -3,12 +3,12 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{Evidence, Violations};
-use crate::stage::Stage;
+use crate::stage::Tenant;
 
 /// Compares what was delivered with the event logs. An event that a receiver knows by its id
 /// already (a repeat) counts once, as a receiver counts it.
-pub(super) fn check(stage: &Stage, evidence: &Evidence, found: &mut Violations) {
-    let tenants = stage.tenants.iter().zip(&evidence.tenants);
+pub(super) fn check(tenants: &[Tenant], evidence: &Evidence, found: &mut Violations) {
+    let tenants = tenants.iter().zip(&evidence.tenants);
     for ((tenant, seen), delivered) in tenants.zip(&evidence.delivered) {
         let ids: HashSet<&str> = delivered.iter().map(|posted| posted.id()).collect();
         for event in &seen.events {
