@@ -335,7 +335,7 @@ async fn nothing_is_left_of_a_session_that_everybody_forgot() {
     let sessions = Sessions::new(world.store.clone(), &BRIEF);
     let worker = gateway_shared::domain::WorkerId::generate(START);
     sessions
-        .remove(&world.from, &worker, world.epoch)
+        .remove(world.now(), &world.from, &worker, world.epoch)
         .await
         .unwrap();
     let mut keys: Vec<String> = world.connection().keys("*").await.unwrap();
