@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::future::try_join_all;
 use gateway_shared::domain::SessionId;
 use gateway_shared::redis::keys::{KeyFamily, key};
 use gateway_shared::redis::{LuaScript, Store, script};
@@ -86,21 +86,26 @@ async fn look(
     store: &Store,
     sessions: &[SessionId],
 ) -> Result<Vec<(Option<Vec<u8>>, bool)>, KeystoreError> {
-    // One by one, since each lies in a slot of its own.
-    futures_util::stream::iter(sessions)
-        .map(async |session| {
-            let root = store.keys.keystore(session);
-            let mut read = redis::cmd("HMGET");
-            read.arg(key(keys::KEYSTORE, &root, keys::FENCE.name, &[]))
-                .arg(&["key", "sealed"]);
-            let found: (Option<Vec<u8>>, Option<String>) =
-                read.query_async(&mut store.connection.clone()).await?;
-            let (key, sealed) = found;
-            Ok::<_, KeystoreError>((key, sealed.as_deref() == Some("1")))
-        })
-        .buffered(LOOKS)
-        .try_collect()
-        .await
+    let mut found = Vec::with_capacity(sessions.len());
+    for some in sessions.chunks(LOOKS) {
+        // One by one, since each lies in a slot of its own.
+        let looks: Vec<_> = some.iter().map(|session| look_at(store, session)).collect();
+        found.extend(try_join_all(looks).await?);
+    }
+    Ok(found)
+}
+
+async fn look_at(
+    store: &Store,
+    session: &SessionId,
+) -> Result<(Option<Vec<u8>>, bool), KeystoreError> {
+    let root = store.keys.keystore(session);
+    let mut read = redis::cmd("HMGET");
+    read.arg(key(keys::KEYSTORE, &root, keys::FENCE.name, &[]))
+        .arg(&["key", "sealed"]);
+    let (data_key, sealed): (Option<Vec<u8>>, Option<String>) =
+        read.query_async(&mut store.connection.clone()).await?;
+    Ok((data_key, sealed.as_deref() == Some("1")))
 }
 
 async fn reseal(

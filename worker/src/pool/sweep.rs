@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::future::try_join_all;
 use gateway_shared::clock::{Clock, SystemClock};
 use gateway_shared::domain::WorkerId;
 use gateway_shared::lane::{Lanes, SessionRef};
@@ -83,11 +83,14 @@ impl Sweeper {
         let mut all: HashSet<SessionRef> = self.registry.directory().await?.into_iter().collect();
         all.extend(self.registry.running().await?);
         let now = clock.now();
-        futures_util::stream::iter(&all)
-            .map(|of| self.sessions.settle(now, of, lives))
-            .buffer_unordered(AT_ONCE)
-            .try_for_each(|()| std::future::ready(Ok(())))
-            .await?;
+        let everyone: Vec<&SessionRef> = all.iter().collect();
+        for some in everyone.chunks(AT_ONCE) {
+            let settling: Vec<_> = some
+                .iter()
+                .map(|of| self.sessions.settle(now, of, lives))
+                .collect();
+            try_join_all(settling).await?;
+        }
         // Sends that expire while their session is stopped: their lane has no owner to notice. And
         // what retention is done with, of sessions that nobody touches.
         for of in &all {
