@@ -39,17 +39,17 @@ impl DataKey {
     ///
     /// # Errors
     /// When the system gives no random bytes.
-    pub fn seal(&self, context: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, SealError> {
-        self.0.seal(MAGIC.to_vec(), context, plaintext)
+    pub fn seal(&self, context: impl AsRef<[u8]>, plaintext: &[u8]) -> Result<Vec<u8>, SealError> {
+        self.0.seal(MAGIC.to_vec(), context.as_ref(), plaintext)
     }
 
     /// Decrypts a record.
     ///
     /// # Errors
     /// When it is not one that this key sealed for `context`.
-    pub fn unseal(&self, context: &[u8], sealed: &[u8]) -> Result<Vec<u8>, OpenError> {
+    pub fn unseal(&self, context: impl AsRef<[u8]>, sealed: &[u8]) -> Result<Vec<u8>, OpenError> {
         let rest = sealed.strip_prefix(&MAGIC).ok_or(OpenError::NotSealed)?;
-        self.0.open(&MAGIC, context, rest)
+        self.0.open(&MAGIC, context.as_ref(), rest)
     }
 
     /// Whether bytes look like a record that a data key sealed.
