@@ -77,7 +77,7 @@ impl FileKey {
         last: bool,
         chunk: &[u8],
     ) -> Result<Vec<u8>, MediaError> {
-        Ok(self.key.seal(&place(number, last), chunk)?)
+        Ok(self.key.seal(place(number, last), chunk)?)
     }
 
     /// The content of a chunk.
@@ -87,7 +87,7 @@ impl FileKey {
         last: bool,
         sealed: &[u8],
     ) -> Result<Vec<u8>, MediaError> {
-        let opened = self.key.unseal(&place(number, last), sealed);
+        let opened = self.key.unseal(place(number, last), sealed);
         opened.map_err(|_| MediaError::Damaged)
     }
 
