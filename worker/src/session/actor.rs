@@ -76,7 +76,16 @@ pub(super) async fn run(
     let desired_changes = SeenChanges::default();
     let mut rests = Rests::new(&runtime.config.whatsapp);
     loop {
-        let outcome = match run_connection(&runtime, &owner, &lost, &desired_changes, &mut orders, &mut rests).await {
+        let outcome = match run_connection(
+            &runtime,
+            &owner,
+            &lost,
+            &desired_changes,
+            &mut orders,
+            &mut rests,
+        )
+        .await
+        {
             Ok(ExitReason::Reopen) => continue,
             Ok(ExitReason::Lost) => return Ended::Lost,
             Ok(ExitReason::Stranger(found)) => {
