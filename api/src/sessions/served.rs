@@ -12,7 +12,10 @@ const NOBODY: &str = "no worker serves it at present";
 pub(crate) fn as_served(app: &App, mut session: Session) -> Session {
     let stands = matches!(
         session.status,
-        SessionStatus::Working | SessionStatus::ScanQrCode | SessionStatus::Starting
+        SessionStatus::Working
+            | SessionStatus::ScanQrCode
+            | SessionStatus::PasskeyRequired
+            | SessionStatus::Starting
     );
     if !stands {
         return session;

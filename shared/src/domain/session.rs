@@ -37,7 +37,7 @@ pub enum SessionStatus {
 
 impl SessionStatus {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Starting,
         Self::ScanQrCode,
         Self::PasskeyRequired,
