@@ -216,7 +216,10 @@ async fn standing(
             _ => waiting(message),
         },
         SessionStatus::Starting => waiting(message),
-        SessionStatus::Failed | SessionStatus::Stopped | SessionStatus::LoggedOut => LinkState {
+        SessionStatus::Failed
+        | SessionStatus::Stopped
+        | SessionStatus::LoggedOut
+        | SessionStatus::Deleted => LinkState {
             status: "failed",
             message,
             ..LinkState::default()
