@@ -175,7 +175,7 @@ async fn seal_rows(
         let place = key(keys::KEYSTORE, &root, family.name, &[]);
         let mut cursor = 0;
         loop {
-            let (next, rows): (u64, Vec<(Vec<u8>, Vec<u8>)>) = redis::cmd("HSCAN")
+            let (next, rows): (u64, Vec<Row>) = redis::cmd("HSCAN")
                 .arg(&place)
                 .arg(cursor)
                 .arg("COUNT")
@@ -211,6 +211,10 @@ async fn seal_rows(
     Ok(applied(reply)?.is_some())
 }
 
+/// A field and its value.
+type Row = (Vec<u8>, Vec<u8>);
+
+/// A field, its value, and what replaces it.
 type Change<'a> = (&'a [u8], &'a [u8], Vec<u8>);
 
 /// What replaces a row that lies in clear.
@@ -230,7 +234,7 @@ fn sealed_row<'a>(
     if nothing || DataKey::is_sealed(record) {
         return None;
     }
-    let sealed = data_key.seal(&row_context(family, field), record);
+    let sealed = data_key.seal(row_context(family, field), record);
     Some(match sealed {
         Ok(sealed) => Ok((field, row, [head, &sealed].concat())),
         Err(error) => Err(error.into()),

@@ -56,7 +56,7 @@ impl RedisKeystore {
         record: &[u8],
     ) -> Result<Vec<u8>, KeystoreError> {
         let context = row_context(family, field);
-        Ok(self.state.data_key.seal(&context, record)?)
+        Ok(self.state.data_key.seal(context, record)?)
     }
 
     /// The record of a row as it was stored; of what stays in clear in front of it the caller has
@@ -72,7 +72,7 @@ impl RedisKeystore {
             return Ok(stored);
         }
         let context = row_context(family, field);
-        let opened = self.state.data_key.unseal(&context, &stored);
+        let opened = self.state.data_key.unseal(context, &stored);
         opened.map_err(|source| KeystoreError::Sealed {
             record: family.name,
             source,

@@ -29,11 +29,11 @@ async fn claim(
     RedisKeystore::claim(server.store().await, keyring, session, epoch, lost).await
 }
 
+/// A family's name, its key, its rows.
+type Hash = (&'static str, String, Vec<(Vec<u8>, Vec<u8>)>);
+
 /// Every hash of a session's rows: its family's name, its key, its rows.
-async fn hashes(
-    store: &Store,
-    of: &RedisKeystore,
-) -> Vec<(&'static str, String, Vec<(Vec<u8>, Vec<u8>)>)> {
+async fn hashes(store: &Store, of: &RedisKeystore) -> Vec<Hash> {
     let root = store.keys.keystore(of.session());
     let mut found = Vec::new();
     for family in KEYSTORE.iter().filter(|family| {
@@ -63,7 +63,7 @@ async fn put_in_clear(store: &Store, of: &RedisKeystore) -> usize {
         for (field, row) in found {
             let Some(clear) = mark(&row) else { continue };
             let context = [name.as_bytes(), b"\0", &field].concat();
-            let record = key.unseal(&context, &row[clear..]).expect("in its place");
+            let record = key.unseal(context, &row[clear..]).expect("in its place");
             let row = [&row[..clear], &record].concat();
             let () = redis::cmd("HSET")
                 .arg(&place)
