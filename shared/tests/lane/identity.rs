@@ -303,7 +303,7 @@ async fn names_end_with_the_session() {
     assert_eq!(world.lanes.people(&world.from).await.unwrap(), 1);
     let sessions = Sessions::new(world.store.clone(), &RETENTION);
     let worker = WorkerId::generate(0);
-    let removed = sessions.remove(&world.from, &worker, world.epoch);
+    let removed = sessions.remove(world.now(), &world.from, &worker, world.epoch);
     removed.await.unwrap();
     let left: bool = world.connection().exists(&names).await.unwrap();
     assert!(!left);
