@@ -9,7 +9,7 @@ use gateway_shared::registry::Registry;
 use gateway_shared::session::{Acquired, Desired, DesiredChange, NewSession, Sessions};
 use gateway_tests::process::Fuse;
 
-use crate::world::{RETENTION, World};
+use crate::world::{RETENTION, START, World};
 
 /// Longer than any creation may take, in milliseconds.
 const LATER: i64 = 3_600_000;
@@ -136,7 +136,10 @@ async fn a_deletion_that_was_cut_goes_on_and_is_not_denied() {
     loop {
         let of = torn.create(false).await;
         torn.fuse.arm(of.session.as_str(), cuts);
-        let told = torn.cut.desired_change(1, &of, DesiredChange::Delete).await;
+        let told = torn
+            .cut
+            .desired_change(START, &of, DesiredChange::Delete)
+            .await;
         let blown = torn.fuse.is_blown();
         torn.fuse.mend();
         assert_eq!(told.is_err(), blown, "{told:?}");
@@ -146,7 +149,7 @@ async fn a_deletion_that_was_cut_goes_on_and_is_not_denied() {
         let begun = record.desired == Desired::Deleted;
         assert_eq!(free.contains(&of), begun, "after {cuts} commands");
         // Who asks again is not told that there is nothing to delete.
-        let again = torn.whole.desired_change(2, &of, DesiredChange::Delete);
+        let again = torn.whole.desired_change(START, &of, DesiredChange::Delete);
         assert!(again.await.unwrap());
         if !blown {
             assert!(begun);
@@ -163,15 +166,15 @@ async fn the_removal_of_a_deleted_session_is_finished_and_told_once() {
     let mut cuts = 0;
     loop {
         let of = torn.create(false).await;
-        let change = torn.whole.desired_change(1, &of, DesiredChange::Delete);
+        let change = torn.whole.desired_change(START, &of, DesiredChange::Delete);
         assert!(change.await.unwrap());
         let worker = WorkerId::generate(0);
-        let acquired = torn.whole.acquire(1, &of, &worker, None).await.unwrap();
+        let acquired = torn.whole.acquire(START, &of, &worker, None).await.unwrap();
         let Acquired::Owned(epoch) = acquired else {
             panic!("it is to be had: {acquired:?}");
         };
         torn.fuse.arm(of.session.as_str(), cuts);
-        let removed = torn.cut.remove(2, &of, &worker, epoch).await;
+        let removed = torn.cut.remove(START, &of, &worker, epoch).await;
         let blown = torn.fuse.is_blown();
         torn.fuse.mend();
         assert_eq!(removed.is_err(), blown, "{removed:?}");
@@ -199,12 +202,12 @@ async fn a_start_after_a_logout_holds() {
     for (asked, start_before) in [(true, true), (true, false), (false, true), (false, false)] {
         let of = torn.create(true).await;
         let worker = WorkerId::generate(0);
-        let acquired = sessions.acquire(1, &of, &worker, None).await.unwrap();
+        let acquired = sessions.acquire(START, &of, &worker, None).await.unwrap();
         let Acquired::Owned(epoch) = acquired else {
             panic!("it is to be had: {acquired:?}");
         };
         let change = async |change| {
-            assert!(sessions.desired_change(2, &of, change).await.unwrap());
+            assert!(sessions.desired_change(START, &of, change).await.unwrap());
         };
         let seen = async || sessions.record(&of).await.unwrap().unwrap().desired_changes;
         if asked {
@@ -223,7 +226,7 @@ async fn a_start_after_a_logout_holds() {
             let again = sessions.begin_logout(owner, "gone", seen().await).await;
             again.unwrap();
         }
-        sessions.finish_logout(3, owner, "gone").await.unwrap();
+        sessions.finish_logout(START, owner, "gone").await.unwrap();
         let record = sessions.record(&of).await.unwrap().unwrap();
         let stands = (record.desired, record.session.status, record.ending);
         let wanted = (Desired::Running, SessionStatus::Starting, None);
@@ -234,12 +237,12 @@ async fn a_start_after_a_logout_holds() {
     for asked in [true, false] {
         let of = torn.create(true).await;
         let worker = WorkerId::generate(0);
-        let acquired = sessions.acquire(1, &of, &worker, None).await.unwrap();
+        let acquired = sessions.acquire(START, &of, &worker, None).await.unwrap();
         let Acquired::Owned(epoch) = acquired else {
             panic!("it is to be had: {acquired:?}");
         };
         if asked {
-            let change = sessions.desired_change(2, &of, DesiredChange::Logout);
+            let change = sessions.desired_change(START, &of, DesiredChange::Logout);
             assert!(change.await.unwrap());
         }
         let seen = sessions.record(&of).await.unwrap().unwrap().desired_changes;
@@ -248,12 +251,12 @@ async fn a_start_after_a_logout_holds() {
         let record = sessions.record(&of).await.unwrap().unwrap();
         assert!(record.needs_worker(), "somebody finishes it");
         let other = WorkerId::generate(1);
-        let taken = sessions.acquire(3, &of, &other, Some(&worker)).await;
+        let taken = sessions.acquire(START, &of, &other, Some(&worker)).await;
         let Acquired::Owned(epoch) = taken.unwrap() else {
             panic!("whoever is next finishes it");
         };
         let owner = (&of, epoch);
-        sessions.finish_logout(3, owner, "gone").await.unwrap();
+        sessions.finish_logout(START, owner, "gone").await.unwrap();
         let record = sessions.record(&of).await.unwrap().unwrap();
         let stands = (record.desired, record.session.status);
         assert_eq!(stands, (Desired::Stopped, SessionStatus::LoggedOut));
@@ -267,15 +270,18 @@ async fn a_failure_does_not_undo_a_start_it_did_not_know_of() {
     for started in [false, true] {
         let of = torn.create(true).await;
         let worker = WorkerId::generate(0);
-        let acquired = sessions.acquire(1, &of, &worker, None).await.unwrap();
+        let acquired = sessions.acquire(START, &of, &worker, None).await.unwrap();
         let Acquired::Owned(epoch) = acquired else {
             panic!("it is to be had: {acquired:?}");
         };
         if started {
-            let change = sessions.desired_change(2, &of, DesiredChange::Start);
+            let change = sessions.desired_change(START, &of, DesiredChange::Start);
             assert!(change.await.unwrap());
         }
-        sessions.fail(3, (&of, epoch), "outdated", 0).await.unwrap();
+        sessions
+            .fail(START, (&of, epoch), "outdated", 0)
+            .await
+            .unwrap();
         let record = sessions.record(&of).await.unwrap().unwrap();
         assert_eq!(record.desired == Desired::Running, started);
         assert_eq!(record.session.last_error.as_deref(), Some("outdated"));
