@@ -28,16 +28,18 @@ Callers send `Authorization: Bearer <token>` or `x-api-key`: an API key (`wa_…
 organization of the session in the path, or else in the one that `X-Organization-Id` or the token names.";
 
 /// The chapters, in the order they are shown.
-const TAGS: [(&str, &str); 9] = [
+const TAGS: [(&str, &str); 11] = [
     ("Messages", "Sending, and acting on messages."),
     ("Outbox", "What became of the sends."),
     (
         "Sessions",
         "WhatsApp numbers: making, pairing, steering them.",
     ),
+    ("Link page", "A page on which somebody links a phone."),
     ("Media", "Files to send, and files that were received."),
     ("Groups", "Groups and their members."),
     ("Events", "What happens, as it happens."),
+    ("Webhooks", "Events posted to your own addresses."),
     ("API keys", "Tokens for scripts and services."),
     (
         "Administration",

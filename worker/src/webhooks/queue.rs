@@ -218,9 +218,9 @@ mod tests {
         let a = queue.next().unwrap();
         let b = queue.next().unwrap();
         queue.settled(&b);
-        assert_eq!(queue.cursor(), place(1));
+        assert_eq!(queue.cursor(), place(2).before());
         queue.settled(&a);
-        assert_eq!(queue.cursor(), place(2));
+        assert_eq!(queue.cursor(), place(3).before());
         let a = queue.next().unwrap();
         queue.settled(&a);
         // The event at 4 was settled already, the one at 6 waits.

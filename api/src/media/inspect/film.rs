@@ -31,7 +31,8 @@ pub(super) fn look(mut reader: impl Read, facts: &mut FileFacts) {
     }
     facts.seconds = u32::try_from(longest).ok().filter(|seconds| *seconds > 0);
     facts.plays = plays(&film);
-    if !has_picture && !film.tracks.is_empty() {
+    let is_sound = |track: &mp4parse::Track| track.track_type == TrackType::Audio;
+    if !has_picture && film.tracks.iter().any(is_sound) {
         facts.mimetype = "audio/mp4".to_owned();
     }
 }
