@@ -86,7 +86,13 @@ async fn settling_again_is_gone_and_changes_nothing() {
     let id = world.queue("a").await;
     world.claim(1).await;
     world.sent(&id).await;
-    let before = world.dump().await;
+    // The lane's record keeps what the latest turn answered, so that a repeat is answered alike.
+    let dump = async || {
+        let mut dump = world.dump().await;
+        dump.retain(|key, _| !key.contains(":l:"));
+        dump
+    };
+    let before = dump().await;
     for attempt in [
         Attempt::Sent(START),
         Attempt::Retry(START, failure()),
@@ -95,7 +101,7 @@ async fn settling_again_is_gone_and_changes_nothing() {
     ] {
         assert_eq!(world.settle(&id, attempt).await, Settled::Gone);
     }
-    assert_eq!(world.dump().await, before);
+    assert_eq!(dump().await, before);
 }
 
 #[tokio::test]

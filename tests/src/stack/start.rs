@@ -68,7 +68,7 @@ impl Stack {
         screen.ready(
             "ops",
             &api.ops,
-            "the operations room; its key is in .run/stack.json",
+            "the operations room; `operatorKey` opens it",
         );
         screen.ready("tenant", &key.organization, "Acme, with an API key");
 

@@ -2,7 +2,9 @@
 -- KEYS  1 partition root   ARGV  1 session  2 number of chats  then chats, their names, entries
 local out = {}
 local lane = K.lane(ARGV[1])
-local function say(...) out[#out + 1] = table.concat({ ... }, ' ') end
+local function say(...)
+  out[#out + 1] = table.concat({ ... }, ' ')
+end
 local n = tonumber(ARGV[2])
 local counts = redis.call('HMGET', lane, 'depth', 'urgent')
 say('depth', counts[1] or '0', 'urgent', counts[2] or '0')
@@ -14,7 +16,9 @@ say('scheduled', table.concat(redis.call('ZRANGE', K.scheduled(ARGV[1]), 0, -1, 
 local known = redis.call('ZRANGE', K.known(ARGV[1]), 0, -1)
 table.sort(known)
 say('known', table.concat(known, ' '))
-local function number(score) return score and string.format('%.0f', tonumber(score)) or '' end
+local function number(score)
+  return score and string.format('%.0f', tonumber(score)) or ''
+end
 for i = 3, 2 + n do
   local chat = ARGV[i]
   say('chat', ARGV[i + n], 'ready', number(redis.call('ZSCORE', K.ready(ARGV[1]), chat)),
