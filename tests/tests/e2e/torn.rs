@@ -23,9 +23,9 @@ enum End {
 async fn end_cut_everywhere(end: End) -> Result<()> {
     World::builder()
         .workers(0)
-        .worker_env("GATEWAY_WORKER__HEARTBEAT_MS", "200")
+        .setting("GATEWAY_WORKER__HEARTBEAT_MS", "200")
         .setting("GATEWAY_WORKER__LIVENESS_MS", "1500")
-        .worker_env("GATEWAY_WORKER__FENCE_MARGIN_MS", "200")
+        .setting("GATEWAY_WORKER__FENCE_MARGIN_MS", "200")
         .run(async |world| {
             let api = world.api(0);
             let fuse = Fuse::before(world.redis.address()).await?;
