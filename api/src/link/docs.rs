@@ -56,6 +56,7 @@ pub(crate) fn show() -> Operation {
             json!({}),
             serde_json::Value::Null,
         )
+        .error(Code::NotFound, "there is no such link")
 }
 
 pub(crate) fn state() -> Operation {

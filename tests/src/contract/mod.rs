@@ -275,7 +275,7 @@ mod tests {
         };
         let good = json!({
             "mode": "sync", "outboxId": "out_1", "waMessageId": "3EB0", "status": "sent",
-            "timestamp": 1, "replayed": false,
+            "timestamp": 1, "replayed": false, "pn": "15550001111@s.whatsapp.net", "lid": null,
         });
         assert_eq!(result(good.clone()), Ok(()));
         for (field, value, problem) in [

@@ -100,11 +100,11 @@ async fn a_login_may_call_as_far_as_its_role_goes() -> Result<()> {
 #[tokio::test]
 async fn a_key_may_do_only_what_it_was_made_for() -> Result<()> {
     World::builder()
-        .workers(0)
         .run(async |world| {
+            let session = world.pair_session().await?.id;
+            let peer = world.create_peer().await?;
             let owner = world.api(0);
-            let session = owner.create_session("quiet", 0, 0).await?;
-            let send = SendRequest::text("15551000001", "hello").asynchronous();
+            let send = SendRequest::text(&peer.phone, "hello").asynchronous();
             for has in ["read", "send", "manage", "events"] {
                 let key = world.create_key(&[has]).await?;
                 let caller = owner.with_key(&key.secret);

@@ -229,7 +229,7 @@ async fn a_message_that_never_decrypts_is_told() -> Result<()> {
                     event.kind() == "message.undecryptable" && event.text("waMessageId") == lost
                 })
                 .await?;
-            assert_eq!(emitted.text("reason"), "not_decrypted");
+            assert_eq!(emitted.text("reason"), "undecryptable");
             sandbox.wake(&peer.phone).await?;
             sandbox
                 .send_text(&peer.phone, &session.phone, "legible")

@@ -31,7 +31,7 @@ fn host(api: &ApiClient) -> &str {
     api.address().trim_start_matches("http://")
 }
 
-const SHOWN: &str = "document.querySelector('section.shown').id";
+const SHOWN: &str = "document.querySelector('section.shown')?.id";
 
 /// The picture is the present code's, and the page follows until the phone is linked. At a desk's
 /// width and at a phone's, nothing has to be scrolled sideways.

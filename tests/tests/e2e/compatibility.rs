@@ -53,8 +53,10 @@ fn is_send_result(body: &Value) {
     assert_eq!(
         fields,
         [
+            "lid",
             "mode",
             "outboxId",
+            "pn",
             "replayed",
             "status",
             "timestamp",

@@ -123,13 +123,13 @@ async fn a_follower_survives_its_api() -> Result<()> {
 #[tokio::test]
 async fn a_gap_is_told() -> Result<()> {
     World::builder()
-        .workers(0)
         .api_env("GATEWAY_RETENTION__EVENTS_MS", "1000")
         .run(async |world| {
+            let session = world.pair_session().await?.id;
+            let peer = world.create_peer().await?;
             let api = world.api(0);
             let live = api.events().await?;
-            let session = api.create_session("one", 0, 0).await?;
-            let send = SendRequest::text("15551000001", "waits").asynchronous();
+            let send = SendRequest::text(&peer.phone, "one more event").asynchronous();
             api.send(&session, &send).await?.expect(202)?;
             let old = live.wait_for("an event", |_| true).await?;
             let query = format!("since={}", old.id());

@@ -238,7 +238,7 @@ async fn a_group_is_made_changed_and_left() -> Result<()> {
                     Method::POST,
                     base.clone(),
                     json!({ "subject": " ", "members": [jid, "x", peer.phone, peer.jid] }),
-                    vec!["subject", "members[1]", "members[0]", "members[3]"],
+                    vec!["subject", "members[0]", "members[1]", "members[3]"],
                 ),
                 (
                     Method::PATCH,

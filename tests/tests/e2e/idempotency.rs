@@ -103,6 +103,8 @@ async fn a_key_belongs_to_one_request_of_one_organization() -> Result<()> {
             let key = world.create_organization("Other").await?;
             let stranger = api.with_key(&key.secret);
             let session = stranger.create_session("theirs", 0, 0).await?;
+            let sandbox = world.sandbox();
+            gateway_tests::world::pair(&stranger, &sandbox, &session, "15550000099").await?;
             let answer = stranger.send(&session, &send.asynchronous()).await?;
             assert_eq!(answer.expect(202)?.at("replayed"), &json!(false));
             world.may_leave_sends_waiting();

@@ -114,7 +114,7 @@ async fn works_in_a_group(addressing: &str) -> Result<()> {
                 let emitted = events
                     .wait_for("the vote", |event| event.text("waMessageId") == vote)
                     .await?;
-                assert_eq!(emitted.0["payload"]["options"], json!(["a"]));
+                assert_eq!(emitted.0["payload"]["poll_vote"]["options"], json!(["a"]));
             }
 
             let (user, _) = peer_name

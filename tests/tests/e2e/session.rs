@@ -182,6 +182,11 @@ async fn a_deleted_session_is_gone() -> Result<()> {
             let send = SendRequest::text(&peer.phone, "before");
             let sent = api.send(&session.id, &send).await?.expect(200)?;
             let sent = sent.text("waMessageId")?;
+            events
+                .wait_for("the delivery", |event| {
+                    event.text("waMessageId") == sent && event.text("status") == "delivered"
+                })
+                .await?;
             let path = format!("/sessions/{}", session.id);
             api.delete(&path).await?.expect(204)?;
             let answer = api.get(&path).await?.expect(404)?;
@@ -204,7 +209,7 @@ async fn a_deleted_session_is_gone() -> Result<()> {
             assert_eq!(kept.at("data")[0]["waMessageId"], sent.as_str());
             let entry = kept.at("data")[0]["outboxId"].as_str().unwrap_or_default();
             let entry = format!("{outbox}/{entry}");
-            assert_eq!(api.get(&entry).await?.expect(200)?.at("status"), "sent");
+            assert_eq!(api.get(&entry).await?.expect(200)?.at("status"), "delivered");
             let cancel = api.delete(&entry).await?;
             assert_eq!(cancel.status, 404);
             let others = world.create_organization("Globex").await?;

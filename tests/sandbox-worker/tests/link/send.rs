@@ -171,7 +171,7 @@ async fn a_cut_under_a_send_is_a_lost_link_and_the_repeat_arrives_once() {
         assert_eq!(outcome, SendOutcome::Unacked(Silence::LinkLost), "{action}");
         assert_eq!(
             SendPolicy::default().judge(&outcome, JUDGED).attempt,
-            Attempt::Release
+            Attempt::Cut
         );
         linked
             .until(|fact| matches!(fact, Fact::Disconnected { .. }).then_some(()))
