@@ -8,6 +8,7 @@ use crate::openapi::{Object, Operation, flag, integer, phone};
 use crate::sessions::pairing::PairingCode;
 
 const TAG: &str = "Link page";
+const UNKNOWN: &str = "there is no such link";
 
 pub(crate) fn create() -> Operation {
     Operation::new(TAG, "createLink", "Make a page to link a phone with")
@@ -56,7 +57,7 @@ pub(crate) fn show() -> Operation {
             json!({}),
             serde_json::Value::Null,
         )
-        .error(Code::NotFound, "there is no such link")
+        .error(Code::NotFound, UNKNOWN)
 }
 
 pub(crate) fn state() -> Operation {
@@ -68,6 +69,8 @@ pub(crate) fn state() -> Operation {
             json!({"status": "qr", "qr": "<svg …>", "leftMs": 19_000, "message": null,
                    "passkey": null, "code": null, "phone": null}),
         )
+        .error(Code::NotFound, UNKNOWN)
+        .error(Code::NotFound, UNKNOWN)
         .error(Code::Gone, "it was used, or is too old")
 }
 
@@ -79,6 +82,7 @@ pub(crate) fn code() -> Operation {
             [("A number", json!({"phone": "6281234567890"}))],
         )
         .answer::<PairingCode>(200, "The code.", json!({"code": "ABCD-EFGH"}))
+        .error(Code::NotFound, UNKNOWN)
         .error(Code::Gone, "it was used, or is too old")
         .error(
             Code::Conflict,
@@ -93,5 +97,6 @@ pub(crate) fn answer_passkey() -> Operation {
         "answerLinkPasskey",
         "Answer WhatsApp's request for a passkey",
     ))
+    .error(Code::NotFound, UNKNOWN)
     .error(Code::Gone, "it was used, or is too old")
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::upload::MediaFile;
 use crate::error::Code;
-use crate::openapi::{Operation, text};
+use crate::openapi::{Operation, recipient, text};
 
 const TAG: &str = "Media";
 
@@ -32,7 +32,7 @@ pub(crate) fn create() -> Operation {
              held in memory, so it may have up to 2 GiB.",
         )
         .idempotent()
-        .query("filename", text(1..=10_000, "What it is called."), "What it is called.")
+        .query("filename", text(0..=10_000, "What it is called."), "What it is called.")
         .query(
             "mimetype",
             text(3..=255, "What it is, such as image/jpeg."),
@@ -57,7 +57,7 @@ pub(crate) fn download() -> Operation {
              not take any more is renewed once, by the phone of whoever sent it; where that is not to be \
              had, the answer is 410 `media_gone`. `Range`, `If-Range` and `If-None-Match` work as usual.",
         )
-        .query("chat", text(1..=128, "The chat of the message."), "The chat of the message.")
+        .query("chat", recipient(), "The chat of the message.")
         .answer_as(200, "The file.", "*/*", file(), Value::Null)
         .answer_as(206, "The part that was asked for.", "*/*", file(), Value::Null)
         .answer_empty(304, "The caller has it already.")

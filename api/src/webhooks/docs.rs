@@ -152,10 +152,10 @@ pub(crate) fn get() -> Operation {
 pub(crate) fn update() -> Operation {
     Operation::new(TAG, "updateWebhook", "Change a webhook")
         .about(
-            "What is given changes, at once; an empty `retryPolicy` goes back to the gateway's own \
+            "What is given changes, at once; `retryPolicy` has all of its fields or none; an empty one goes back to the gateway's own \
              schedule. `active: false` stops it in its place, `true` goes on from there.",
         )
-        .body(
+        .optional_body(
             "WebhookPatch",
             fields(
                 Object::new()

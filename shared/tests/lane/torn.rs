@@ -287,3 +287,37 @@ async fn a_failure_does_not_undo_a_start_it_did_not_know_of() {
         assert_eq!(record.session.last_error.as_deref(), Some("outdated"));
     }
 }
+
+/// The owner that takes over from one that was killed knows of the deletion already, and sees only
+/// that the device is unlinked.
+#[tokio::test]
+async fn no_end_of_a_connection_undoes_a_deletion() {
+    let torn = Torn::new().await;
+    let sessions = &torn.whole;
+    for fails in [false, true] {
+        let of = torn.create(true).await;
+        let change = sessions.desired_change(START, &of, DesiredChange::Delete);
+        assert!(change.await.unwrap());
+        let worker = WorkerId::generate(0);
+        let acquired = sessions.acquire(START, &of, &worker, None).await.unwrap();
+        let Acquired::Owned(epoch) = acquired else {
+            panic!("it is to be had: {acquired:?}");
+        };
+        let seen = sessions.record(&of).await.unwrap().unwrap().desired_changes;
+        let owner = (&of, epoch);
+        if fails {
+            sessions.fail(START, owner, "banned", seen).await.unwrap();
+        } else {
+            sessions
+                .begin_logout(owner, "logged_out", seen)
+                .await
+                .unwrap();
+            sessions
+                .finish_logout(START, owner, "logged_out")
+                .await
+                .unwrap();
+        }
+        let record = sessions.record(&of).await.unwrap().unwrap();
+        assert_eq!(record.desired, Desired::Deleted);
+    }
+}

@@ -16,9 +16,9 @@ const MESSAGE: &str = "3EB0C431C26A1916E07A";
 const RECIPIENT: &str = "6281234567890@s.whatsapp.net";
 
 /// The examples. Each has what the table beside it says is required of its type: the bare one of the
-/// pages leaves out the text of a text, and a reader fills it in.
+/// pages leaves out the text of a text and the options of a vote, and a reader fills them in.
 const SEND: &str = r#"curl -X POST "https://example.com/api/v1/sessions/01HZX.../messages" \ -H "Content-Type: application/json" \ -d '{ "to": "6281234567890@s.whatsapp.net", "type": "text", "text": "hello" }'"#;
-const VOTE: &str = r#"curl -X POST "https://example.com/api/v1/sessions/01HZX.../messages/3EB0C431C26A1916E07A/vote" \ -H "Content-Type: application/json" \ -d '{}'"#;
+const VOTE: &str = r#"curl -X POST "https://example.com/api/v1/sessions/01HZX.../messages/3EB0C431C26A1916E07A/vote" \ -H "Content-Type: application/json" \ -d '{ "options": ["a"] }'"#;
 const UNREACT: &str = r#"curl -X DELETE "https://example.com/api/v1/sessions/01HZX.../messages/3EB0C431C26A1916E07A/reaction" \ -H "Content-Type: application/json" \ -d '{}'"#;
 
 /// Runs an example and returns the status and the body of the answer.

@@ -209,7 +209,10 @@ async fn a_deleted_session_is_gone() -> Result<()> {
             assert_eq!(kept.at("data")[0]["waMessageId"], sent.as_str());
             let entry = kept.at("data")[0]["outboxId"].as_str().unwrap_or_default();
             let entry = format!("{outbox}/{entry}");
-            assert_eq!(api.get(&entry).await?.expect(200)?.at("status"), "delivered");
+            assert_eq!(
+                api.get(&entry).await?.expect(200)?.at("status"),
+                "delivered"
+            );
             let cancel = api.delete(&entry).await?;
             assert_eq!(cancel.status, 404);
             let others = world.create_organization("Globex").await?;
