@@ -32,7 +32,11 @@ pub(crate) fn create() -> Operation {
              held in memory, so it may have up to 2 GiB.",
         )
         .idempotent()
-        .query("filename", text(0..=10_000, "What it is called."), "What it is called.")
+        .query(
+            "filename",
+            json!({"type": "string"}),
+            "What it is called: its last part, without what no file system takes, cut to a usual length.",
+        )
         .query(
             "mimetype",
             text(3..=255, "What it is, such as image/jpeg."),

@@ -220,7 +220,7 @@ async fn desired_change(
     {
         return Err(session_not_found());
     }
-    tracing::info!(organization = %of.organization, session = %of.session, ?desired_change, "session told");
+    tracing::info!(organization = %of.organization, session = %of.session, ?desired_change, "session changed");
     Ok(())
 }
 
