@@ -67,13 +67,13 @@ CHAOS = $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) \
 	$(if $(WORKERS),--workers $(WORKERS)) $(if $(SESSIONS),--sessions $(SESSIONS)) $(if $(CLUSTER),--cluster)
 
 .PHONY: chaos
-chaos: redis ## Break everything while clients send: SECONDS=60 SEED= WORKERS=3 SESSIONS=9 CLUSTER=1
+chaos: redis faketime ## Break everything while clients send: SECONDS=60 SEED= WORKERS=3 SESSIONS=9 CLUSTER=1
 	$(BUILD) $(RELEASE)
 	$(SETTLE)
 	@target/$(PROFILE)/gateway-chaos $(CHAOS)
 
 .PHONY: takeover
-takeover: redis ## Measure how long sessions are without service at a kill and a hand-over: SESSIONS=100
+takeover: redis faketime ## Measure how long sessions are without service at a kill and a hand-over: SESSIONS=100
 	$(BUILD) $(RELEASE)
 	$(SETTLE)
 	@target/$(PROFILE)/gateway-chaos takeover $(if $(SESSIONS),--sessions $(SESSIONS))

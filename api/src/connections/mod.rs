@@ -18,6 +18,7 @@ mod descriptors;
 mod places;
 mod serve;
 mod socket;
+mod unread;
 
 pub(crate) use places::Connections;
 pub(crate) use serve::serve;

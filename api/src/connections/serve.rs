@@ -23,6 +23,7 @@ use tower::ServiceExt;
 use super::activity::{Activity, Deadlines};
 use super::places::{Connections, Counts};
 use super::socket::Socket;
+use super::unread::Remainder;
 use crate::state::App;
 
 /// The pause after a connection could not be accepted for want of something.
@@ -118,7 +119,10 @@ impl Connection {
             let end = End(self.activity.clone());
             let router = self.router.clone();
             async move {
-                let response = router.oneshot(request.map(Body::new)).await?;
+                let remainder = Remainder::default();
+                let request = request.map(|body| remainder.of(body));
+                let mut response = router.oneshot(request).await?;
+                remainder.settle(&mut response).await;
                 Ok::<Response<Answer>, Infallible>(response.map(|body| Answer { body, _end: end }))
             }
         });

@@ -112,3 +112,32 @@ async fn who_takes_no_answer_loses_the_place() {
         .await
         .expect("the server ends it");
 }
+
+/// What an answer says of the connection holds: a client that sends its next request there loses it
+/// otherwise.
+#[tokio::test]
+async fn who_is_answered_before_the_body_was_read_is_told_whether_to_go_on() {
+    let world = World::start().await;
+    let head = |length: usize| {
+        format!(
+            "POST /api/v1/sessions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+             content-length: {length}\r\n\r\n"
+        )
+    };
+    // A little is read to its end, and the next request is answered.
+    let mut stream = connect(&world).await;
+    stream.write_all(head(2).as_bytes()).await.unwrap();
+    stream.write_all(b"{}").await.unwrap();
+    let next = b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    stream.write_all(next).await.unwrap();
+    let (both, _) = until_closed(&mut stream).await;
+    assert!(both.starts_with("HTTP/1.1 401"), "{both}");
+    assert_eq!(both.matches("connection: close").count(), 1, "{both}");
+    assert!(both.contains("HTTP/1.1 200"), "{both}");
+    // Much is not, whether it comes or not.
+    let mut stream = connect(&world).await;
+    stream.write_all(head(8 << 20).as_bytes()).await.unwrap();
+    let (refused, _) = until_closed(&mut stream).await;
+    assert!(refused.starts_with("HTTP/1.1 4"), "{refused}");
+    assert!(refused.contains("connection: close"), "{refused}");
+}

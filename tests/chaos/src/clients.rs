@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::inject::now;
+use crate::lives::Life;
 use crate::stage::{LIMIT, Session, Stage};
 
 /// How long a client waits for an answer.
@@ -59,6 +60,8 @@ pub struct Journal {
     pub received: Vec<Written>,
     /// Outbox ids of sends that a client asked to cancel, whatever it was answered.
     pub cancelled: HashSet<String>,
+    /// Sessions that came and went.
+    pub lived: Vec<Life>,
     /// Answers that the contract does not allow.
     pub unexpected: Vec<String>,
     /// Answers that show another organization's session.

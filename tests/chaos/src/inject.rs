@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use gateway_tests::client::{ApiClient, Fault as SandboxFault, SandboxAdmin};
-use gateway_tests::process::{Mood, RedisGroup};
+use gateway_tests::process::{Mood, RedisGroup, SkewedClock};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::plan::{Fault, Misdeed, PlannedFault, Target};
@@ -154,14 +154,19 @@ pub async fn inject(stage: &mut Stage, plan: &[PlannedFault]) -> Result<Done> {
         let mut apis = Vec::new();
         for (i, api) in stage.apis.iter_mut().enumerate() {
             let (own, wire) = (take(Target::Api(i)), take(Target::ApiToRedis(i)));
-            apis.push(break_api(&field, own, wire, api));
+            let clock = move_clock(&field, take(Target::ApiClock(i)), api.clock.clone());
+            let broken = break_api(&field, own, wire, api);
+            apis.push(async { tokio::try_join!(broken, clock).map(drop) });
         }
         let mut workers = Vec::new();
         for (i, worker) in stage.workers.iter_mut().enumerate() {
             let own = take(Target::Worker(i));
             let redis = take(Target::WorkerToRedis(i));
             let whatsapp = take(Target::WorkerToWhatsApp(i));
-            workers.push(break_worker(&field, own, redis, whatsapp, worker));
+            let clock = take(Target::WorkerClock(i));
+            let clock = move_clock(&field, clock, worker.clock.clone());
+            let broken = break_worker(&field, own, redis, whatsapp, worker);
+            workers.push(async { tokio::try_join!(broken, clock).map(drop) });
         }
         tokio::try_join!(
             misdeeds,
@@ -237,7 +242,7 @@ async fn break_api(
     wire: Vec<PlannedFault>,
     api: &mut Api,
 ) -> Result<()> {
-    let Api { process, redis } = api;
+    let Api { process, redis, .. } = api;
     let own = async {
         for planned in own {
             field.wait(&planned).await;
@@ -278,6 +283,7 @@ async fn break_worker(
         process,
         redis,
         whatsapp,
+        ..
     } = worker;
     let on_redis = trouble(field, redis_faults, |mood| redis.set(mood));
     let on_whatsapp = trouble(field, whatsapp_faults, |mood| whatsapp.set(mood));
@@ -311,12 +317,26 @@ async fn break_worker(
     own.context("a worker")
 }
 
+/// Sets the clock of a host wrong, and right again.
+async fn move_clock(field: &Field, faults: Vec<PlannedFault>, clock: SkewedClock) -> Result<()> {
+    for planned in faults {
+        field.wait(&planned).await;
+        if let Fault::Step(ahead, time) = planned.fault {
+            clock.set(ahead)?;
+            sleep(time).await;
+            clock.set(0)?;
+        }
+    }
+    Ok(())
+}
+
 /// Carries out what befalls a wire.
 async fn trouble(field: &Field, faults: Vec<PlannedFault>, set: impl Fn(Mood)) {
     for planned in faults {
         field.wait(&planned).await;
         let (mood, time) = match planned.fault {
             Fault::Cut(time) => (Mood::Cut, time),
+            Fault::Tear(pieces, time) => (Mood::Tear(pieces), time),
             Fault::Still(time) => (Mood::Still, time),
             Fault::Slow(delay, time) => (Mood::Slow(delay), time),
             _ => continue,

@@ -13,6 +13,7 @@
 //! - [`stage`]: everything that takes part, behind wires
 //! - [`inject`]: carries the plan out
 //! - [`clients`]: who send, and repeat what they are not sure about
+//! - [`lives`]: sessions that come and go meanwhile
 //! - [`audit`]: what became of it
 //! - [`takeover`]: how long a session goes without service when its worker dies or leaves
 
@@ -20,6 +21,7 @@ pub mod audit;
 pub mod clients;
 pub mod hooks;
 pub mod inject;
+pub mod lives;
 pub mod plan;
 pub mod run;
 pub mod stage;

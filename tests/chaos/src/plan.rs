@@ -13,6 +13,9 @@ const LONGER_THAN_A_LEASE: std::ops::Range<u64> = 3_500..7_000;
 const REST: Duration = Duration::from_millis(1_500);
 /// The same for Redis, without which nothing works.
 const REDIS_REST: Duration = Duration::from_secs(6);
+/// How far clocks are set wrong, in seconds: a little, beyond a time to live and a day's budget,
+/// beyond retention, and back.
+const STEPS: [i64; 4] = [10, 25 * 3_600, 8 * 86_400, -3_600];
 /// The quiet before and after.
 const QUIET: Duration = Duration::from_secs(1);
 
@@ -25,6 +28,10 @@ pub enum Target {
     Worker(usize),
     /// Redis.
     Redis,
+    /// The wall clock of an API's host.
+    ApiClock(usize),
+    /// The wall clock of a worker's host.
+    WorkerClock(usize),
     /// The wire from an API to Redis.
     ApiToRedis(usize),
     /// The wire from a worker to Redis.
@@ -46,6 +53,11 @@ pub enum Fault {
     Stop(Duration),
     /// The wire is cut for this time.
     Cut(Duration),
+    /// The wire lets so many more pieces through and is cut then, for the rest of this time: what a
+    /// process writes in several steps stays half done.
+    Tear(u32, Duration),
+    /// The clock is so many seconds ahead for this time.
+    Step(i64, Duration),
     /// Nothing goes over the wire for this time.
     Still(Duration),
     /// Everything goes over it this much later, for this time.
@@ -150,12 +162,14 @@ fn target(random: &mut StdRng, size: Size) -> Target {
         random.random_range(0..size.workers.max(1)),
     );
     match random.random_range(0..100) {
-        0..25 => Target::Worker(worker),
-        25..35 => Target::Api(api),
-        35..43 => Target::Redis,
-        43..58 => Target::WorkerToRedis(worker),
-        58..70 => Target::WorkerToWhatsApp(worker),
-        70..76 => Target::ApiToRedis(api),
+        0..23 => Target::Worker(worker),
+        23..32 => Target::Api(api),
+        32..39 => Target::Redis,
+        39..54 => Target::WorkerToRedis(worker),
+        54..64 => Target::WorkerToWhatsApp(worker),
+        64..71 => Target::ApiToRedis(api),
+        71..75 => Target::WorkerClock(worker),
+        75..77 => Target::ApiClock(api),
         _ => Target::WhatsApp,
     }
 }
@@ -178,6 +192,14 @@ fn fault(random: &mut StdRng, on: Target, size: Size) -> Fault {
             50..75 => Fault::Freeze(millis(random, LONGER_THAN_A_LEASE)),
             _ => Fault::Stop(millis(random, 0..1_000)),
         },
+        Target::WorkerClock(_) | Target::ApiClock(_) => {
+            let ahead = STEPS[random.random_range(0..STEPS.len())];
+            Fault::Step(ahead, millis(random, 1_500..6_000))
+        }
+        Target::WorkerToRedis(_) | Target::ApiToRedis(_) if kind < 25 => {
+            let pieces = random.random_range(0..24);
+            Fault::Tear(pieces, millis(random, 500..3_000))
+        }
         Target::WorkerToRedis(_) | Target::WorkerToWhatsApp(_) | Target::ApiToRedis(_) => {
             match kind {
                 0..40 => Fault::Cut(millis(random, 0..3_000)),
@@ -211,6 +233,8 @@ fn duration(fault: Fault) -> Duration {
         | Fault::Freeze(time)
         | Fault::Stop(time)
         | Fault::Cut(time)
+        | Fault::Tear(_, time)
+        | Fault::Step(_, time)
         | Fault::Still(time)
         | Fault::Slow(_, time) => time,
         Fault::Misbehave(..) => Duration::ZERO,
@@ -249,6 +273,8 @@ mod tests {
             "Freeze",
             "Stop",
             "Cut",
+            "Tear",
+            "Step",
             "Still",
             "Slow",
             "Misbehave",
@@ -260,6 +286,8 @@ mod tests {
             "Worker(",
             "Redis:",
             "ToRedis",
+            "WorkerClock(",
+            "ApiClock(",
             "ToWhatsApp",
             "WhatsApp:",
         ] {

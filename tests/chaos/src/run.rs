@@ -15,6 +15,7 @@ use crate::audit::{Counts, Evidence, Violations, drain};
 use crate::clients::{Clients, Journal};
 use crate::hooks::Hooks;
 use crate::inject::{Done, Loss, inject};
+use crate::lives::Lives;
 use crate::plan::{Size, Target, plan};
 use crate::stage::{Cast, Stage};
 
@@ -86,6 +87,8 @@ pub struct Report {
     pub copies: usize,
     /// Messages that peers wrote to the sessions.
     pub inbound: usize,
+    /// Sessions that were made, paired and ended meanwhile.
+    pub lives: usize,
     /// Writes of former owners that Redis refused.
     pub stale_writes_refused: u64,
     /// The longest time from the moment a worker was killed or frozen until a session of its
@@ -169,9 +172,11 @@ async fn play(options: &Options, seed: u64, folder: &Path) -> Result<Outcome> {
 
     let began = Instant::now();
     let clients = Clients::start(&stage, seed)?;
+    let lives = Lives::start(&stage).await?;
     let done = inject(&mut stage, &faults).await?;
     sleep_until_over(began, options.seconds).await;
-    let mut journal = clients.finish().await;
+    let (mut journal, lived) = tokio::join!(clients.finish(), lives.finish());
+    journal.lived = lived;
     hooks.heal();
     eprintln!("chaos: nothing is broken any more; waiting for what still waits");
     let settling = SETTLING + Duration::from_secs(options.seconds / 4);
@@ -195,6 +200,7 @@ async fn play(options: &Options, seed: u64, folder: &Path) -> Result<Outcome> {
             accepted: evidence.accepted(),
             copies: evidence.copies(),
             inbound: journal.received.len(),
+            lives: journal.lived.len(),
             stale_writes_refused: evidence.refused,
             longest_takeover_ms,
             violations: violations.counts(),
@@ -245,7 +251,7 @@ pub async fn examine(
 ) -> Result<(Evidence, Violations)> {
     let deadline = Instant::now() + ARRIVING;
     loop {
-        let evidence = Evidence::gather(stage, followers, hooks).await?;
+        let evidence = Evidence::gather(stage, followers, hooks, &journal.lived).await?;
         let violations = Violations::find(stage, journal, &evidence);
         let fine = violations.counts() == Counts::default();
         if fine || Instant::now() > deadline {
@@ -354,6 +360,7 @@ mod tests {
             ledger: HashMap::new(),
             shown: HashMap::new(),
             delivered: Vec::new(),
+            remains: HashMap::new(),
             refused: 0,
         }
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use gateway_tests::client::{ApiClient, SandboxAdmin};
-use gateway_tests::process::{Persistence, RedisGroup, Topology, Wire, free_port};
+use gateway_tests::process::{Persistence, RedisGroup, SkewedClock, Topology, Wire, free_port};
 use gateway_tests::world::{
     ApiKey, ApiProcess, EVERYTHING, Installation, PairedSession, Peer, SandboxProcess,
     WorkerProcess, pair,
@@ -30,6 +30,8 @@ pub struct Api {
     pub process: ApiProcess,
     /// To Redis.
     pub redis: Wire,
+    /// Of its host.
+    pub clock: SkewedClock,
 }
 
 /// A worker and its wires.
@@ -41,6 +43,8 @@ pub struct Worker {
     pub redis: Wire,
     /// To the sandbox.
     pub whatsapp: Wire,
+    /// Of its host.
+    pub clock: SkewedClock,
 }
 
 /// A session and its limit.
@@ -210,9 +214,12 @@ impl Stage {
         installation
             .api_env
             .push(("GATEWAY_API__LISTEN".to_owned(), listen));
+        let clock = self.clock(name)?;
+        installation.api_env.extend(clock.env());
         Ok(Api {
             process: ApiProcess::start(&installation, name).await?,
             redis,
+            clock,
         })
     }
 
@@ -235,11 +242,18 @@ impl Stage {
             let variable = ((*name).to_owned(), (*value).to_owned());
             installation.worker_env.push(variable);
         }
+        let clock = self.clock(name)?;
+        installation.worker_env.extend(clock.env());
         Ok(Worker {
             process: WorkerProcess::start(&installation, name).await?,
             redis,
             whatsapp,
+            clock,
         })
+    }
+
+    fn clock(&self, name: &str) -> Result<SkewedClock> {
+        SkewedClock::new(&self.folder.join(format!("{name}.clock")))
     }
 
     /// The admin of the sandbox.

@@ -5,6 +5,7 @@ mod fuse;
 mod ports;
 mod redis_group;
 mod redis_server;
+mod skewed_clock;
 mod wire;
 
 use std::ffi::OsString;
@@ -23,6 +24,7 @@ pub use fuse::Fuse;
 pub use ports::free_port;
 pub use redis_group::{RedisGroup, SENTINEL_MASTER, Topology};
 pub use redis_server::{Persistence, RedisServer, redis_executable};
+pub use skewed_clock::SkewedClock;
 pub use wire::{Mood, Wire};
 
 /// How often a fact that nobody announces (a line in a file, an open port) is looked at.

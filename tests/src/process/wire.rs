@@ -26,6 +26,8 @@ pub enum Mood {
     /// Nothing arrives. Connections stand, and what was written arrives once the wire is open
     /// again, also when its writer is dead by then: as on a real network.
     Still,
+    /// So many more pieces of what the programs write arrive; then it is [`Mood::Cut`].
+    Tear(u32),
     /// Connections break, what was on its way is lost, and new connections are dropped at once.
     Cut,
 }
@@ -47,8 +49,8 @@ impl Wire {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, super::free_port()?)).await;
         let listener = listener.context("listen for a wire")?;
         let port = listener.local_addr()?.port();
-        let (mood, follow) = watch::channel(Mood::Open);
-        let accepting = tokio::spawn(accept(listener, server, follow));
+        let mood = watch::Sender::new(Mood::Open);
+        let accepting = tokio::spawn(accept(listener, server, mood.clone()));
         Ok(Self {
             port,
             mood,
@@ -74,7 +76,7 @@ impl Drop for Wire {
     }
 }
 
-async fn accept(listener: TcpListener, server: SocketAddr, mood: watch::Receiver<Mood>) {
+async fn accept(listener: TcpListener, server: SocketAddr, mood: watch::Sender<Mood>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -89,7 +91,7 @@ async fn accept(listener: TcpListener, server: SocketAddr, mood: watch::Receiver
     }
 }
 
-async fn connect(near: TcpStream, server: SocketAddr, mut mood: watch::Receiver<Mood>) {
+async fn connect(near: TcpStream, server: SocketAddr, mood: watch::Sender<Mood>) {
     let Ok(far) = TcpStream::connect(server).await else {
         return;
     };
@@ -99,12 +101,28 @@ async fn connect(near: TcpStream, server: SocketAddr, mut mood: watch::Receiver<
     }
     let (near_in, near_out) = near.into_split();
     let (far_in, far_out) = far.into_split();
-    let there = carry(near_in, far_out, mood.clone());
-    let back = carry(far_in, near_out, mood.clone());
+    let there = carry(near_in, far_out, mood.subscribe(), || tears(&mood));
+    let back = carry(far_in, near_out, mood.subscribe(), || false);
+    let mut cut = mood.subscribe();
     tokio::select! {
         _ = async { tokio::join!(there, back) } => {}
-        _ = mood.wait_for(|mood| *mood == Mood::Cut) => {}
+        _ = cut.wait_for(|mood| *mood == Mood::Cut) => {}
     }
+}
+
+/// Counts a piece that is about to arrive; whether the wire is cut in its place.
+fn tears(mood: &watch::Sender<Mood>) -> bool {
+    let mut torn = false;
+    mood.send_if_modified(|mood| {
+        let Mood::Tear(left) = *mood else {
+            return false;
+        };
+        torn = left == 0;
+        *mood = left.checked_sub(1).map_or(Mood::Cut, Mood::Tear);
+        // Who waits for a change has nothing to do while it only counts.
+        torn
+    });
+    torn
 }
 
 /// Carries one direction to its end.
@@ -112,6 +130,7 @@ async fn carry(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
     mut mood: watch::Receiver<Mood>,
+    tears: impl Fn() -> bool,
 ) {
     let (put, mut take) = mpsc::channel::<(Instant, Arc<[u8]>)>(ON_THE_WAY);
     let read = async move {
@@ -130,7 +149,7 @@ async fn carry(
     let write = async {
         while let Some((written, piece)) = take.recv().await {
             arrive(written, &mut mood).await;
-            if to.write_all(&piece).await.is_err() {
+            if tears() || to.write_all(&piece).await.is_err() {
                 return;
             }
         }
@@ -146,7 +165,7 @@ async fn arrive(written: Instant, mood: &mut watch::Receiver<Mood>) {
     loop {
         let present = *mood.borrow_and_update();
         match present {
-            Mood::Open => return,
+            Mood::Open | Mood::Tear(_) => return,
             Mood::Slow(delay) => {
                 tokio::select! {
                     () = tokio::time::sleep_until(written + delay) => return,

@@ -1,48 +1,24 @@
 //! Law 12: a host whose wall clock jumps harms nobody, itself included. The API and one of two workers
 //! run on such a host (libfaketime moves their wall clock, and not the monotonic one).
 
-use std::path::Path;
-
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use gateway_tests::client::{SendRequest, eventually};
+use gateway_tests::process::SkewedClock;
 use gateway_tests::world::{WorkerProcess, World};
-
-/// Where Debian and Ubuntu put it (`.ci/install faketime`).
-const LIBRARY: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
-
-/// What makes a process read its wall clock's offset from a file.
-fn on_a_skewed_host(offset: &Path) -> Vec<(String, String)> {
-    let file = offset.display().to_string();
-    [
-        ("LD_PRELOAD", LIBRARY),
-        ("FAKETIME_TIMESTAMP_FILE", &file),
-        ("FAKETIME_NO_CACHE", "1"),
-        ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
-        ("DONT_FAKE_MONOTONIC", "1"),
-    ]
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    .into()
-}
 
 #[tokio::test]
 async fn a_host_whose_clock_jumps_harms_nobody() -> Result<()> {
-    ensure!(
-        Path::new(LIBRARY).exists(),
-        "libfaketime is missing: .ci/install faketime"
-    );
     let folder = std::env::temp_dir().join(format!("gateway-clock-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
-    let offset = folder.join("offset");
-    std::fs::write(&offset, "+0")?;
+    let clock = SkewedClock::new(&folder.join("offset"))?;
     let mut builder = World::builder();
-    for (name, value) in on_a_skewed_host(&offset) {
+    for (name, value) in clock.env() {
         builder = builder.api_env(&name, &value);
     }
-    let moved = offset.clone();
     builder
         .run(async move |world| {
             let mut skewed = world.installation().clone();
-            skewed.worker_env.extend(on_a_skewed_host(&moved));
+            skewed.worker_env.extend(clock.env());
             let worker = WorkerProcess::start(&skewed, "worker-2").await?;
             world.workers.push(worker);
             let sessions = [world.pair_session().await?, world.pair_session().await?];
@@ -63,8 +39,8 @@ async fn a_host_whose_clock_jumps_harms_nobody() -> Result<()> {
             let mut expected = Vec::new();
             let stream = format!("XLEN world:{{{}}}:ev", world.organization());
             let mut events: i64 = world.redis.ask(&stream).await?;
-            for jump in ["+10", "+90000", "+691200", "-3600", "+0"] {
-                std::fs::write(&moved, jump)?;
+            for jump in [10, 90_000, 691_200, -3_600, 0] {
+                clock.set(jump)?;
                 for (round, session) in sessions.iter().cycle().take(4).enumerate() {
                     let text = format!("{jump} {round}");
                     let send = SendRequest::text(&peer.phone, &text);

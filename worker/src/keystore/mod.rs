@@ -24,8 +24,10 @@
 //! An answered write is as durable as Redis is told to be (`appendfsync`), which is what
 //! whatsapp-rust asks for: it publishes no ciphertext before the flush that covers it came back
 //! without an error. (Except the first ones of a chain that a received message has begun, which the
-//! library counts as covered and flushes 25 ms later: if the worker dies in between, the recipient
-//! can not decrypt what the next owner sends first, asks for it again, and gets it.) A failed write
+//! library counts as covered and flushes 25 ms later; so what was received is flushed before anything
+//! is sent, see `link/send.rs`. What is received between that flush and the encryption keeps the
+//! gap: if the worker dies in those moments, the recipient asks again for what the next owner sends
+//! first, and its own messages in answer come late.) A failed write
 //! stays dirty there and is flushed again. From the moment on that the session is lost nothing is
 //! written, though Redis might still take it: a ratchet's step that is stored after the message it
 //! belongs to was given up would lose that message.

@@ -27,6 +27,7 @@ mod unwrap;
 mod tests;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -136,6 +137,7 @@ impl InboundDurabilityHook for CommitHook {
         };
         match &committed {
             Ok(()) => {
+                self.core.ratchets_stepped.store(true, Ordering::Release);
                 for message in batch {
                     self.core.arrivals.committed(&message.info);
                 }

@@ -1,5 +1,6 @@
 //! Sending one message and learning what became of it.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -218,6 +219,9 @@ impl Link {
                 .with_device_freshness(Freshness::Refresh);
         }
 
+        if !self.write_ratchets().await {
+            return SendOutcome::NotSent(NotSent::NotConnected);
+        }
         let direct = to.is_pn() || to.is_lid();
         let written = direct.then(|| self.watch_devices(id));
         let mut pending = self.core.acks.expect(id);
@@ -240,6 +244,23 @@ impl Link {
             Ok(Answer::LinkLost) => SendOutcome::Unacked(Silence::LinkLost),
             Err(_) => self.unanswered(),
         }
+    }
+
+    /// Writes what received messages have stepped, before anything is encrypted on top of it. The
+    /// library writes it 25 ms later, and takes the first messages of a chain that a received one has
+    /// begun for covered by that: if this worker died in between, the next owner could decrypt nothing
+    /// that answers them, and it would come late, behind what was written after it.
+    async fn write_ratchets(&self) -> bool {
+        if !self.core.ratchets_stepped.swap(false, Ordering::AcqRel) {
+            return true;
+        }
+        // Of no session: what is left of it is the write.
+        let written = self.client.signal().delete_sessions(&[]).await;
+        if let Err(error) = &written {
+            tracing::debug!(%error, "ratchets are not written yet");
+            self.core.ratchets_stepped.store(true, Ordering::Release);
+        }
+        written.is_ok()
     }
 
     /// Waits for a write. One that takes as long as an ack may take is most likely waiting for an

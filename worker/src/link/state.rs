@@ -50,6 +50,8 @@ pub(super) struct Core {
     pub(super) dead: Notify,
     /// Inbound messages wait for a sink that failed; a fresh connection brings them again.
     pub(super) uncommitted: Notify,
+    /// Something was decrypted since the ratchets were last written.
+    pub(super) ratchets_stepped: AtomicBool,
     pub(super) closing: CancellationToken,
     pub(super) visibility: Visibility,
     pub(super) directory: Directory,
@@ -93,6 +95,7 @@ impl Core {
             end: Mutex::new(None),
             silent: AtomicU32::new(0),
             silent_limit,
+            ratchets_stepped: AtomicBool::new(false),
             dial_failed: AtomicBool::new(false),
             failed_dials: AtomicU32::new(0),
             dead: Notify::new(),

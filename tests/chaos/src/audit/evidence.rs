@@ -9,7 +9,9 @@ use gateway_tests::receiver::Posted;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
+use super::endings::{Remains, may_stay};
 use crate::hooks::Hooks;
+use crate::lives::Life;
 use crate::stage::{PREFIX, Stage};
 
 /// Statuses of a send that is not settled.
@@ -26,6 +28,8 @@ pub struct Evidence {
     pub shown: HashMap<String, Vec<PeerMessage>>,
     /// What the webhook of each organization accepted, every event once, in order.
     pub delivered: Vec<Vec<Posted>>,
+    /// What is left of each session that was ended.
+    pub remains: HashMap<String, Remains>,
     /// Writes of former owners that Redis refused.
     pub refused: u64,
 }
@@ -50,6 +54,7 @@ impl Evidence {
         stage: &Stage,
         followers: &[EventStream],
         hooks: Option<&Hooks>,
+        lived: &[Life],
     ) -> Result<Self> {
         let (mut tenants, mut ledger, mut shown) = (Vec::new(), HashMap::new(), HashMap::new());
         let admin = stage.admin();
@@ -76,6 +81,7 @@ impl Evidence {
             ledger,
             shown,
             delivered: hooks.map(Hooks::delivered).unwrap_or_default(),
+            remains: remains(stage, lived).await?,
             refused: refused(stage).await?,
         })
     }
@@ -152,6 +158,30 @@ async fn refused(stage: &Stage) -> Result<u64> {
         }
     }
     Ok(refused)
+}
+
+/// What the API and Redis still have of sessions that were ended.
+async fn remains(stage: &Stage, lived: &[Life]) -> Result<HashMap<String, Remains>> {
+    let mut all = HashMap::new();
+    for life in lived {
+        let tenant = stage.tenants.get(life.tenant).context("no tenant")?;
+        let path = format!("/sessions/{}", life.session);
+        let known = api(stage, &tenant.key.secret)?.get(&path).await?;
+        let mut left = Remains {
+            status: known.at("status").as_str().unwrap_or_default().to_owned(),
+            paired: known.at("waJid").is_string(),
+            keys: Vec::new(),
+        };
+        for server in &stage.redis.servers {
+            if server.is_master().await {
+                let keys: Vec<String> = server.ask(&format!("KEYS *{}*", life.session)).await?;
+                let stays = |key: &String| !may_stay(key, life);
+                left.keys.extend(keys.into_iter().filter(stays));
+            }
+        }
+        all.insert(life.session.clone(), left);
+    }
+    Ok(all)
 }
 
 /// The answer of the master that has the key of this command.

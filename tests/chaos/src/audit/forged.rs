@@ -4,11 +4,16 @@
 use std::collections::HashMap;
 
 use gateway_tests::client::{Event, LedgerEntry, PeerMessage};
+use gateway_tests::receiver::Posted;
 use gateway_tests::world::{ApiKey, PairedSession, Peer};
+use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::{Counts, Evidence, TenantEvidence, Violations};
+use crate::audit::Remains;
 use crate::clients::{Journal, Sent, Written};
+use crate::lives::{End, Life};
 use crate::stage::{LIMIT, Session, Tenant};
 
 /// Sends of each session, all to its one peer.
@@ -75,6 +80,19 @@ fn shown(place: usize, nth: usize) -> PeerMessage {
         "copies": 1, "context": null, "raw": "",
     });
     serde_json::from_value(json).unwrap()
+}
+
+fn posted(event: &Value) -> Posted {
+    let id = event["id"].as_str().unwrap_or_default();
+    let mut headers = HeaderMap::new();
+    headers.insert("webhook-id", id.parse().unwrap());
+    Posted {
+        path: "/".to_owned(),
+        headers,
+        body: event.to_string().into(),
+        at: Instant::now(),
+        status: 200,
+    }
 }
 
 impl History {
@@ -152,6 +170,12 @@ impl History {
                 outbox: HashMap::from([(session(place), entries)]),
             });
         }
+        // The webhook of each was posted everything, in order.
+        let delivered = seen.iter().map(|seen| {
+            let events = seen.events.iter();
+            events.map(|event| posted(&event.0)).collect()
+        });
+        let delivered = delivered.collect();
         Self {
             tenants,
             journal,
@@ -159,7 +183,8 @@ impl History {
                 tenants: seen,
                 ledger,
                 shown: peers,
-                delivered: Vec::new(),
+                delivered,
+                remains: HashMap::new(),
                 refused: 0,
             },
         }
@@ -357,6 +382,78 @@ fn a_budget_that_was_overdrawn_is_found() {
         let copies = usize::try_from(3 * LIMIT).unwrap();
         h.ledger(0).extend((0..copies).map(|_| copy(0, 0)));
     });
+}
+
+#[test]
+fn what_a_webhook_was_not_posted_in_order_is_found() {
+    forge(
+        "not posted",
+        |counts| counts.webhook_lost,
+        |h| drop(h.evidence.delivered[0].remove(3)),
+    );
+    forge(
+        "posted in another order",
+        |counts| counts.webhook_misordered,
+        |h| h.evidence.delivered[1].swap(1, 2),
+    );
+    forge(
+        "posted to another organization",
+        |counts| counts.wrong_tenant,
+        |h| {
+            let stray = h.evidence.delivered[1][0].clone();
+            h.evidence.delivered[0].push(stray);
+        },
+    );
+}
+
+#[test]
+fn sessions_that_did_not_end_as_wished_are_found() {
+    let half_done = |counts: Counts| counts.half_done;
+    let ended = |end: End, remains: Option<Remains>| {
+        move |h: &mut History| {
+            let (tenant, session) = (0, "sess_9".to_owned());
+            h.evidence
+                .remains
+                .extend(remains.clone().map(|r| (session.clone(), r)));
+            h.journal.lived.push(Life {
+                tenant,
+                session,
+                end: Some(end),
+            });
+        }
+    };
+    let left = |status: &str, paired: bool, keys: &[&str]| {
+        Some(Remains {
+            status: status.to_owned(),
+            paired,
+            keys: keys.iter().map(|key| (*key).to_owned()).collect(),
+        })
+    };
+    for (what, end, remains) in [
+        ("never looked at", End::Delete, None),
+        ("still there", End::Delete, left("logged_out", false, &[])),
+        (
+            "its keys",
+            End::Delete,
+            left("", false, &["chaos:{sess_9}:dev"]),
+        ),
+        ("still paired", End::Logout, left("working", true, &[])),
+        (
+            "a number is left",
+            End::Unlinked,
+            left("logged_out", true, &[]),
+        ),
+        (
+            "its keys",
+            End::Unlinked,
+            left("logged_out", false, &["chaos:{sess_9}:dev"]),
+        ),
+    ] {
+        forge(what, half_done, ended(end, remains));
+    }
+    let mut history = History::honest();
+    ended(End::Delete, left("", false, &[]))(&mut history);
+    assert_eq!(history.judged().counts(), Counts::default());
 }
 
 /// What a sender called back is not counted among those that are to leave.

@@ -1,6 +1,7 @@
 //! What became of it: evidence from every side, and what does not agree.
 
 mod budget;
+mod endings;
 mod evidence;
 #[cfg(test)]
 mod forged;
@@ -12,6 +13,7 @@ mod webhooks;
 
 use serde::Serialize;
 
+pub use endings::Remains;
 pub use evidence::{Evidence, TenantEvidence, drain};
 
 use crate::clients::Journal;
@@ -42,6 +44,8 @@ pub struct Violations {
     pub webhook_lost: Vec<String>,
     /// Delivered to it after a later event of the chat.
     pub webhook_misordered: Vec<String>,
+    /// Sessions that were deleted, logged out or unlinked, and are not, or left something behind.
+    pub half_done: Vec<String>,
 }
 
 /// How many there are of each.
@@ -69,6 +73,8 @@ pub struct Counts {
     pub webhook_lost: usize,
     #[expect(missing_docs, reason = "as the field of the same name in `Violations`")]
     pub webhook_misordered: usize,
+    #[expect(missing_docs, reason = "as the field of the same name in `Violations`")]
+    pub half_done: usize,
 }
 
 impl Violations {
@@ -86,6 +92,7 @@ impl Violations {
         budget::check(tenants, evidence, &mut found);
         inbound::check(journal, evidence, &mut found);
         webhooks::check(tenants, evidence, &mut found);
+        endings::check(&journal.lived, &evidence.remains, &mut found);
         found.wrong_tenant.extend(journal.leaks.iter().cloned());
         found
     }
@@ -105,6 +112,7 @@ impl Violations {
             inbound_misordered: self.inbound_misordered.len(),
             webhook_lost: self.webhook_lost.len(),
             webhook_misordered: self.webhook_misordered.len(),
+            half_done: self.half_done.len(),
         }
     }
 
@@ -123,6 +131,7 @@ impl Violations {
             ("inbound misordered", &self.inbound_misordered),
             ("webhook lost", &self.webhook_lost),
             ("webhook misordered", &self.webhook_misordered),
+            ("half done", &self.half_done),
         ];
         kinds
             .into_iter()

@@ -23,7 +23,7 @@ pub(super) fn check(
         }
     }
     shown(tenants, evidence, out);
-    strangers(tenants, evidence, out);
+    strangers(tenants, journal, evidence, out);
 }
 
 /// What was acknowledged is there, once.
@@ -125,13 +125,16 @@ fn shown(tenants: &[Tenant], evidence: &Evidence, out: &mut Violations) {
 }
 
 /// No organization is told of another's sessions.
-fn strangers(tenants: &[Tenant], evidence: &Evidence, out: &mut Violations) {
-    for (tenant, seen) in tenants.iter().zip(&evidence.tenants) {
+fn strangers(tenants: &[Tenant], journal: &Journal, evidence: &Evidence, out: &mut Violations) {
+    for (place, (tenant, seen)) in tenants.iter().zip(&evidence.tenants).enumerate() {
+        let lived = journal.lived.iter().filter(|life| life.tenant == place);
+        let sessions = tenant.sessions.iter().map(|s| s.paired.id.as_str());
+        let own: HashSet<&str> = lived
+            .map(|life| life.session.as_str())
+            .chain(sessions)
+            .collect();
         for event in &seen.events {
-            let own = tenant
-                .sessions
-                .iter()
-                .any(|s| s.paired.id == event.session());
+            let own = own.contains(event.session());
             if !own || event.0["organization"] != tenant.key.organization.as_str() {
                 out.wrong_tenant
                     .push(format!("an event of another: {}", event.0));
