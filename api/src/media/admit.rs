@@ -76,7 +76,7 @@ enum Held {
     Spooled(Spool, FileFacts),
 }
 
-/// Makes what is wanted ready to be sent. It stays in the store until `until`, and a little longer.
+/// Makes what is wanted ready to be sent; `at` is the field that names it. It stays in the store until `until`, and a little longer.
 ///
 /// # Errors
 /// 400 where it is no file of the kind, 413 where it is too large or the store is full, 422 where it
@@ -85,20 +85,22 @@ pub(crate) async fn admit(
     app: &App,
     organization: &OrganizationId,
     wanted: &Wanted,
+    at: &str,
     until: Millis,
 ) -> Result<Media, ApiError> {
     let config = &app.config.media;
     // Whatever it is at first, no more than the largest of its kind is taken in.
     let most = config.most_bytes(wanted.kind, true);
+    let field = match &wanted.source {
+        Source::Id(_) => format!("{at}.id"),
+        Source::Url(_) => format!("{at}.url"),
+        Source::Data(_) => format!("{at}.data"),
+    };
+    let field = field.as_str();
     let mut named = (None, None);
     let mut held = match &wanted.source {
         Source::Id(id) => {
-            let unknown = || {
-                invalid(
-                    "media.id",
-                    "names no file of this organization, or not any more",
-                )
-            };
+            let unknown = || invalid(field, "names no file of this organization, or not any more");
             let name = app
                 .media
                 .named(organization, id)
@@ -111,17 +113,12 @@ pub(crate) async fn admit(
             named = (name.mimetype, name.filename);
             Held::Stored(file.ok_or_else(unknown)?)
         }
-        Source::Data(data) => look(app, decode(data, most).await?, "media.data").await?,
+        Source::Data(data) => look(app, decode(data, most).await?, field).await?,
         Source::Url(url) => {
             let fetched = super::fetch::fetch(app, url, most).await?;
             named = (None, fetched.filename);
-            look(app, fetched.spool, "media.url").await?
+            look(app, fetched.spool, field).await?
         }
-    };
-    let field = match &wanted.source {
-        Source::Id(_) => "media.id",
-        Source::Url(_) => "media.url",
-        Source::Data(_) => "media.data",
     };
     let mut converted = false;
     if let Some(conversion) = needed(wanted, held.facts(), field)? {

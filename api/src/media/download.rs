@@ -65,7 +65,7 @@ pub(crate) async fn download(
     };
     let organization = &from.organization;
     let keep = app.config.media.keep_ms;
-    let (file, labels) = match sent(&found) {
+    let (file, labels) = match sent(&found, &mid) {
         Some((sha256, labels)) => {
             let file = app.media.hold(organization, &sha256, 0, keep).await?;
             (file.ok_or_else(gone)?, labels)
@@ -90,20 +90,17 @@ fn gone() -> ApiError {
 }
 
 /// The file of a message that this session sent.
-fn sent(found: &Found) -> Option<(String, Labels)> {
+fn sent(found: &Found, mid: &str) -> Option<(String, Labels)> {
     let Some(Whole::Sent(body)) = &found.content else {
         return None;
     };
-    match serde_json::from_str(body).ok()? {
-        Content::Media { media, .. } => Some((
-            media.sha256,
-            Labels {
-                mimetype: Some(media.mimetype),
-                filename: media.filename,
-            },
-        )),
-        _ => None,
-    }
+    let content: Content = serde_json::from_str(body).ok()?;
+    let (_, media) = content.file_of(mid)?;
+    let labels = Labels {
+        mimetype: Some(media.mimetype.clone()),
+        filename: media.filename.clone(),
+    };
+    Some((media.sha256.clone(), labels))
 }
 
 /// What the event says of the file of a message that came in, while it is kept.

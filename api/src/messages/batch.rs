@@ -244,8 +244,8 @@ impl Batch<'_> {
             request_id: self.request_id.clone(),
         };
         refuse_new(self.app, self.now, &submission).await?;
-        if let Built::File(wanted, context) = built {
-            submission.content = super::file(self.app, &submission, &wanted, context).await?;
+        if !matches!(built, Built::Ready(_)) {
+            submission.content = super::ready(self.app, &submission, built).await?;
         }
         let depth = self.app.config.send.max_lane_depth;
         Ok(submission.into_enqueue_request(self.app, self.now, None, depth))

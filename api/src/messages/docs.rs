@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::album;
 use super::batch::{BatchResult, SENDS};
 use super::contact::VCARD;
 use super::input::{MENTIONS, MESSAGE_ID, NAME};
@@ -132,6 +133,10 @@ pub(super) fn schema() -> Value {
             Object::new().required("media", media::schema()),
         ));
     }
+    forms.push(other(
+        "album",
+        Object::new().required("items", album::schema()),
+    ));
     one_of_by("type", forms)
 }
 

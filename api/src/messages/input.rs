@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 
-use gateway_shared::domain::{Content, Jid, MessageContext, PersonJid};
+use gateway_shared::domain::{AlbumItem, Content, Jid, MessageContext, PersonJid};
 use gateway_shared::lane::Mode;
 use serde_json::{Map, Value};
 
 use super::submit::Times;
 use super::types::Type;
-use super::{contact, location, media, poll, text};
+use super::{album, contact, location, media, poll, text};
 use crate::media::Wanted;
 use crate::request::{Fields, Problems, TIME};
 
@@ -23,6 +23,7 @@ const FIELDS: &[&str] = &[
     "address",
     "contact",
     "media",
+    "items",
     "replyTo",
     "mentions",
     "sendAt",
@@ -42,6 +43,8 @@ pub(super) enum Built {
     Ready(Content),
     /// A file has to be made ready first.
     File(Wanted, MessageContext),
+    /// Several files have to be made ready first, which are one album.
+    Album(Vec<Wanted>, MessageContext),
 }
 
 impl Built {
@@ -51,6 +54,16 @@ impl Built {
             Self::Ready(content) => content.clone(),
             Self::File(wanted, context) => Content::Media {
                 media: Box::new(wanted.as_asked()),
+                context: context.clone(),
+            },
+            Self::Album(items, context) => Content::Album {
+                items: items
+                    .iter()
+                    .map(|wanted| AlbumItem {
+                        id: String::new(),
+                        media: wanted.as_asked(),
+                    })
+                    .collect(),
                 context: context.clone(),
             },
         }
@@ -159,6 +172,10 @@ fn content(
         Type::Poll => poll::read(fields, problems).map(|poll| Content::Poll { poll, context }),
         Type::Location => location::read(fields, context, problems),
         Type::Contact => contact::read(fields, context, problems),
+        Type::Album => {
+            let items = album::read(fields, problems)?;
+            return Some(Built::Album(items, context));
+        }
         Type::Image
         | Type::Video
         | Type::Audio

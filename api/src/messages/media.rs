@@ -67,7 +67,8 @@ pub(super) fn schema() -> Value {
 /// Whether a body asks for a file to be sent to a channel.
 pub(super) fn goes_to_channel(body: &Map<String, Value>) -> bool {
     let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
-    text("to").ends_with("@newsletter") && text("type").parse::<FileKind>().is_ok()
+    let kind = text("type");
+    text("to").ends_with("@newsletter") && (kind == "album" || kind.parse::<FileKind>().is_ok())
 }
 
 /// Files to channels are not encrypted, and uploaded in a way that the library does not have.
@@ -82,45 +83,49 @@ pub(super) fn not_to_channels() -> ApiError {
 /// Reads `media` and tells of every problem in it.
 pub(super) fn read(kind: FileKind, fields: &mut Fields, problems: &mut Problems) -> Option<Wanted> {
     fields.require(problems, "media");
+    let at = fields.path("media");
     let mut media = fields.object(problems, "media")?;
     let given = ["id", "data", "url"]
         .iter()
         .filter(|name| media.has(name))
         .count();
     if given != 1 {
-        problems.add("media", "must have exactly one of id, data and url");
+        problems.add(at.as_str(), "must have exactly one of id, data and url");
     }
     let id = media.parsed::<MediaId>(problems, "id").map(Source::Id);
     let data = media.text(problems, "data");
     if let Some(data) = &data
         && let Err(problem) = check_data(data)
     {
-        problems.add("media.data", problem);
+        problems.add(media.path("data"), problem);
     }
     let url = media.text_of(problems, "url", ADDRESS);
     if url.as_deref().is_some_and(|url| !is_web_address(url)) {
-        problems.add("media.url", "must be an http:// or https:// address");
+        problems.add(media.path("url"), "must be an http:// or https:// address");
     }
     let mimetype = media.text_of(problems, "mimetype", MIMETYPE);
     if mimetype.as_deref().is_some_and(|text| !is_mimetype(text)) {
-        problems.add("media.mimetype", "must be a media type such as image/jpeg");
+        problems.add(
+            media.path("mimetype"),
+            "must be a media type such as image/jpeg",
+        );
     }
     let caption = media.text_of(problems, "caption", CAPTION);
     if caption.is_some() && !kind.has_caption() {
         problems.add(
-            "media.caption",
+            media.path("caption"),
             format!("is no field of type {}", kind.as_str()),
         );
     }
     let filename = media.text_of(problems, "filename", FILENAME);
     let safe = filename.as_deref().and_then(safe_name);
     if filename.is_some() && safe.is_none() {
-        problems.add("media.filename", "must be the name of a file");
+        problems.add(media.path("filename"), "must be the name of a file");
     }
     let view_once = media.flag(problems, "viewOnce").unwrap_or(false);
     if view_once && !kind.may_be_view_once() {
         problems.add(
-            "media.viewOnce",
+            media.path("viewOnce"),
             format!("is no field of type {}", kind.as_str()),
         );
     }
@@ -129,7 +134,7 @@ pub(super) fn read(kind: FileKind, fields: &mut Fields, problems: &mut Problems)
         None | Some("auto") => true,
         Some("never") => false,
         Some(_) => {
-            problems.add("media.convert", "must be auto or never");
+            problems.add(media.path("convert"), "must be auto or never");
             false
         }
     };

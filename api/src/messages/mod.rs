@@ -1,5 +1,6 @@
 //! Sending messages, and operations on them.
 
+mod album;
 mod batch;
 mod contact;
 pub(crate) mod docs;
@@ -20,12 +21,12 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use gateway_shared::domain::{Content, MessageContext};
+use gateway_shared::domain::{AlbumItem, Content, new_message_id};
 use gateway_shared::lane::Mode;
 
 use crate::access::{Caller, session_not_found};
 use crate::error::{ApiError, Code};
-use crate::media::{Wanted, admit};
+use crate::media::admit;
 use crate::request::{
     Larger, Limits, Named, Problems, Query, RequestId, Share, idempotency_key, read_json, too_large,
 };
@@ -101,7 +102,7 @@ pub(crate) async fn send(
         times,
         request_id,
     };
-    if let Built::File(wanted, context) = built {
+    if !matches!(built, Built::Ready(_)) {
         // A repeat is answered as its original: what it named is not fetched again.
         if let Some(key) = &submission.idempotency {
             let of = &submission.from;
@@ -115,25 +116,36 @@ pub(crate) async fn send(
                 return answer(of.clone(), result);
             }
         }
-        submission.content = file(&app, &submission, &wanted, context).await?;
+        submission.content = ready(&app, &submission, built).await?;
     }
     let of = submission.from.clone();
     answer(of, submit(&app, submission).await)
 }
 
-/// Makes the file of a send ready.
-async fn file(
-    app: &App,
-    submission: &Submission,
-    wanted: &Wanted,
-    context: MessageContext,
-) -> Result<Content, ApiError> {
+/// Makes the files of a send ready, one after the other.
+async fn ready(app: &App, submission: &Submission, built: Built) -> Result<Content, ApiError> {
     let organization = &submission.from.organization;
     // Nothing is fetched or stored for a session that is not there.
     if app.sessions.get(&submission.from).await?.is_none() {
         return Err(session_not_found());
     }
-    let media = admit(app, organization, wanted, submission.ends_at(app)).await?;
-    let media = Box::new(media);
-    Ok(Content::Media { media, context })
+    let until = submission.ends_at(app);
+    Ok(match built {
+        Built::Ready(content) => content,
+        Built::File(wanted, context) => Content::Media {
+            media: Box::new(admit(app, organization, &wanted, "media", until).await?),
+            context,
+        },
+        Built::Album(wanted, context) => {
+            let mut items = Vec::with_capacity(wanted.len());
+            for (index, wanted) in wanted.iter().enumerate() {
+                let field = format!("items[{index}].media");
+                items.push(AlbumItem {
+                    id: new_message_id(),
+                    media: admit(app, organization, wanted, &field, until).await?,
+                });
+            }
+            Content::Album { items, context }
+        }
+    })
 }

@@ -20,10 +20,11 @@ pub(super) enum Type {
     Sticker,
     Ptv,
     Gif,
+    Album,
 }
 
 impl Type {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Text,
         Self::Poll,
         Self::Location,
@@ -36,6 +37,7 @@ impl Type {
         Self::Sticker,
         Self::Ptv,
         Self::Gif,
+        Self::Album,
     ];
 
     pub(super) fn as_str(self) -> &'static str {
@@ -52,12 +54,13 @@ impl Type {
             Self::Sticker => "sticker",
             Self::Ptv => "ptv",
             Self::Gif => "gif",
+            Self::Album => "album",
         }
     }
 
-    /// Whether its content is a file.
+    /// Whether its content is a file, or several.
     pub(super) fn is_media(self) -> bool {
-        self.media_kind().is_some()
+        self == Self::Album || self.media_kind().is_some()
     }
 
     /// What its file is sent as.

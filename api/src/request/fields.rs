@@ -223,6 +223,33 @@ impl Fields {
         Some(List { items, length })
     }
 
+    /// A list of at most so many objects. Problems name the place.
+    pub(crate) fn objects(
+        &mut self,
+        problems: &mut Problems,
+        name: &'static str,
+        most: usize,
+    ) -> Option<List<Self>> {
+        let values = self.typed(problems, name, "a list of objects", |value| match value {
+            Value::Array(values) => Ok(values),
+            other => Err(other),
+        })?;
+        let length = values.len();
+        if length > most {
+            problems.add(self.path(name), format!("must have at most {most} entries"));
+            return None;
+        }
+        let mut items = Vec::with_capacity(length);
+        for (index, value) in values.into_iter().enumerate() {
+            let path = format!("{}[{index}]", self.path(name));
+            match value {
+                Value::Object(map) => items.push((path.clone(), Self::at(path, map))),
+                other => problems.add(path, format!("must be an object, not {}", kind_of(&other))),
+            }
+        }
+        Some(List { items, length })
+    }
+
     /// An object.
     pub(crate) fn object(&mut self, problems: &mut Problems, name: &'static str) -> Option<Self> {
         let path = self.path(name);

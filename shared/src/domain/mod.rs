@@ -13,8 +13,8 @@ mod status;
 
 pub use amendment::Amendment;
 pub use content::{
-    ContactCard, Content, FileFacts, FileKind, HexBytes, Media, MessageContext, Poll, PollKey,
-    PollSecret, Target, new_message_id,
+    AlbumItem, ContactCard, Content, FileFacts, FileKind, HexBytes, Media, MessageContext, Poll,
+    PollKey, PollSecret, Target, new_message_id,
 };
 pub use download::{Download, MediaKind};
 pub use failure::SendFailure;

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{Lanes, Mode, Retention, SessionRef, Window};
 use crate::clock::Millis;
-use crate::domain::{Content, InstanceId, Jid, OutboxId, SendFailure, SendStatus};
+use crate::domain::{Content, InstanceId, Jid, KnownMessage, OutboxId, SendFailure, SendStatus};
 use crate::identity::Names;
 use crate::redis::{RedisFailure, unexpected};
 use crate::send::SendRecord;
@@ -188,6 +188,8 @@ struct Ask<'a> {
     quotes: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    parts: Vec<(&'a str, String)>,
 }
 
 /// How a waiting request is named in Redis.
@@ -203,7 +205,15 @@ pub(super) fn arguments(
     request: &EnqueueRequest,
 ) -> Result<(), RedisFailure> {
     let content = request.content.sealed();
-    let known = content.known(&request.to, now.max(request.send_at));
+    let time = now.max(request.send_at);
+    let mut parts = Vec::new();
+    for part in content.parts() {
+        let said = part.media.caption.as_deref().unwrap_or_default();
+        let kind = part.media.kind.as_str();
+        let known = KnownMessage::new(request.to.as_str(), kind, time, said);
+        parts.push((part.id.as_str(), json(&known)?));
+    }
+    let known = content.known(&request.to, time);
     let known = known.as_ref().map_or_else(|| Ok(String::new()), json)?;
     let amends = content.amendment(&request.to);
     let amends = amends.as_ref().map_or_else(|| Ok(String::new()), json)?;
@@ -224,12 +234,14 @@ pub(super) fn arguments(
         waiter: request.waiter.as_ref().map(waiter),
         quotes: content.context().and_then(|it| it.reply_to.as_deref()),
         target: content.own_target(),
+        parts,
     };
     let record = SendRecord {
         session: request.from.session.clone(),
         chat: request.to.clone(),
         wa_message_id: request.wa_message_id.clone(),
         mode: request.mode,
+        parts: content.parts().iter().map(|part| part.id.clone()).collect(),
         kind: content.kind().to_owned(),
         request_id: request.request_id.clone(),
         send_at: Some(request.send_at).filter(|at| *at > 0),

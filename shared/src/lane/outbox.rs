@@ -30,6 +30,9 @@ pub struct OutboxEntry {
     pub session: SessionId,
     /// The pinned WhatsApp message id.
     pub wa_message_id: String,
+    /// The ids of the messages that follow it: the pictures and films of an album.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<String>,
     /// The chat, as it was named when the send was accepted.
     pub chat_jid: String,
     /// Both names of the person written to, as far as they are known.
@@ -314,6 +317,7 @@ pub(super) fn entry(id: &OutboxId, fields: &HashMap<String, String>) -> Option<O
         chat,
         wa_message_id,
         mode,
+        parts,
         kind,
         request_id,
         send_at,
@@ -329,6 +333,7 @@ pub(super) fn entry(id: &OutboxId, fields: &HashMap<String, String>) -> Option<O
         outbox_id: id.clone(),
         session,
         wa_message_id,
+        parts,
         chat_jid: chat.to_string(),
         names: Names::default(),
         kind,
@@ -375,6 +380,7 @@ fn schema1(fix: &str) -> Option<SendRecord> {
         } else {
             Mode::Async
         },
+        parts: Vec::new(),
         kind: kind.to_owned(),
         request_id: request.to_owned(),
         send_at: send_at.parse().ok().filter(|at| *at > 0),

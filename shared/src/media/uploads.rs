@@ -75,7 +75,8 @@ impl MediaStore {
         }
     }
 
-    /// What was uploaded for a message that this session sent, while its send is kept.
+    /// What was uploaded for a message that this session sent, while its send is kept. `item` is
+    /// the place of its file in the send.
     ///
     /// # Errors
     /// When Redis does not answer, or the record can not be opened.
@@ -83,6 +84,7 @@ impl MediaStore {
         &self,
         of: &SessionRef,
         wa_message_id: &str,
+        item: usize,
     ) -> Result<Option<Uploaded>, MediaError> {
         let root = self.root(&of.organization);
         let ids = key(PARTITION, &root, "by_wa_id", &[of.session.as_str()]);
@@ -92,7 +94,7 @@ impl MediaStore {
             .await
             .map_err(RedisFailure::from)?;
         match id.and_then(|id| id.parse().ok()) {
-            Some(id) => self.upload_of(of, &id, 0).await,
+            Some(id) => self.upload_of(of, &id, item).await,
             None => Ok(None),
         }
     }

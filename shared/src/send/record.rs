@@ -23,6 +23,10 @@ pub struct SendRecord {
     /// Whether somebody waits for it.
     #[serde(rename = "m")]
     pub mode: Mode,
+    /// The ids of the messages that follow the first one: an album's pictures and films. Receipts of
+    /// the last one tell of the whole send, and each costs the budget what a message costs.
+    #[serde(rename = "p", default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<String>,
     /// The kind of its content.
     #[serde(rename = "k")]
     pub kind: String,
@@ -55,6 +59,7 @@ mod tests {
             chat: "1555000@g.us".parse().unwrap(),
             wa_message_id: "3EB0".to_owned(),
             mode: Mode::Async,
+            parts: Vec::new(),
             kind: "text".to_owned(),
             request_id: "req-1".to_owned(),
             send_at: None,

@@ -27,7 +27,7 @@ use gateway_shared::lane::{
 use gateway_shared::redis::{RedisConfig, Store};
 use gateway_shared::session::{Acquired, NewSession, Report, Sessions};
 use gateway_tests::process::{Persistence, RedisServer};
-use gateway_worker::engine::{Dispatch, Engine, EngineConfig, LaneHandle, LaneSpec, Verdict};
+use gateway_worker::engine::{Dispatch, Engine, EngineConfig, LaneHandle, LaneSpec, Verdict, Wire};
 use serde::Serialize;
 use tokio::sync::Notify;
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -179,7 +179,7 @@ impl AtOnce {
 }
 
 impl Dispatch for AtOnce {
-    fn dispatch(&self, send: ClaimedSend) -> BoxFuture<'static, Verdict> {
+    fn dispatch(&self, send: ClaimedSend, _wire: Wire) -> BoxFuture<'static, Verdict> {
         let mut handled = self.lock();
         handled.count += 1;
         if handled.noting {

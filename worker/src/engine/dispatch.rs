@@ -1,5 +1,8 @@
 //! The seam between the engine and what sends: one claimed send becomes one verdict.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use futures_util::future::BoxFuture;
 use gateway_shared::clock::Millis;
 use gateway_shared::lane::{Attempt, ClaimedSend, Scope};
@@ -8,7 +11,30 @@ use gateway_shared::lane::{Attempt, ClaimedSend, Scope};
 pub trait Dispatch: Send + Sync + 'static {
     /// Makes one attempt and says how it ended. The future may be dropped at any point (the
     /// session was lost, the attempt took too long): a later attempt carries the same id.
-    fn dispatch(&self, send: ClaimedSend) -> BoxFuture<'static, Verdict>;
+    fn dispatch(&self, send: ClaimedSend, wire: Wire) -> BoxFuture<'static, Verdict>;
+}
+
+/// Whether an attempt may have put anything on the wire yet. It may have, unless the attempt says
+/// that it only prepares: one that is cut short then certainly did not leave.
+#[derive(Debug, Clone, Default)]
+pub struct Wire(Arc<AtomicBool>);
+
+impl Wire {
+    /// The attempt prepares what it sends: files are uploaded, nothing is written.
+    pub fn prepares(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// From here on it may leave.
+    pub fn opens(&self) {
+        self.0.store(false, Ordering::Release);
+    }
+
+    /// Whether anything may have left.
+    #[must_use]
+    pub fn may_have_carried(&self) -> bool {
+        !self.0.load(Ordering::Acquire)
+    }
 }
 
 /// How an attempt ended, and what that means for the rest of the lane.

@@ -41,7 +41,7 @@ use gateway_shared::redis::RedisConfig;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-pub use dispatch::{Dispatch, LanePause, Verdict};
+pub use dispatch::{Dispatch, LanePause, Verdict, Wire};
 pub use handle::{Detached, LaneHandle, LaneSpec};
 
 use lane::{Lane, Made};

@@ -26,18 +26,21 @@ use apalis_core::worker::builder::WorkerBuilder;
 use apalis_core::worker::context::WorkerContext;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use gateway_shared::domain::{Content, SendFailure};
+use gateway_shared::domain::SendFailure;
 use gateway_shared::lane::Attempt;
 use tokio::task::JoinHandle;
 use tower::Service;
 use tracing::Instrument;
 
-use super::dispatch::Verdict;
+use super::dispatch::{Verdict, Wire};
 use super::scheduler::Arrival;
 use super::{EngineConfig, Shared};
 
 /// apalis' own heartbeat. There is nothing to say in it: a worker's life is the pool's matter.
 const HEARTBEAT: Duration = Duration::from_secs(60);
+
+/// Messages of the largest send: an album of 30.
+const MOST_MESSAGES: u32 = 31;
 
 /// Runs sends until `context` is stopped.
 pub(super) async fn work(shared: Arc<Shared>, context: WorkerContext) -> Result<(), WorkerError> {
@@ -56,7 +59,7 @@ pub(super) async fn work(shared: Arc<Shared>, context: WorkerContext) -> Result<
             shared: Arc::clone(&shared),
         })
         .concurrency(config.concurrency as usize)
-        .timeout(config.attempt_timeout + config.upload_timeout)
+        .timeout(config.attempt_timeout * MOST_MESSAGES + config.upload_timeout)
         .layer(trace)
         .layer(CatchPanicLayer::with_panic_handler(panicked))
         .build(Handler { shared })
@@ -146,6 +149,13 @@ impl Persistence for LanePersistence {
         drop(tasks);
         Ok(())
     }
+}
+
+/// What becomes of a send whose attempt took too long before anything of it could leave.
+fn unprepared(shared: &Shared, attempt: u32) -> Verdict {
+    let due = shared.config.retry.due(shared.clock.now(), attempt);
+    let failure = SendFailure::new("attempt_failed", "its files were not uploaded in time");
+    Attempt::Retry(due, failure).into()
 }
 
 /// What becomes of a send whose attempt panicked or took too long.
@@ -261,18 +271,29 @@ impl Service<Task<Arrival>> for Handler {
             return std::future::ready(Ok(Verdict::released())).boxed();
         };
         let config = &self.shared.config;
-        let limit = match &send.content {
-            Ok(Content::Media { .. }) => config.attempt_timeout + config.upload_timeout,
-            _ => config.attempt_timeout,
+        let content = send.content.as_ref().ok();
+        let messages = 1 + content.map_or(0, |content| content.parts().len());
+        let messages = u32::try_from(messages).unwrap_or(MOST_MESSAGES);
+        let limit = if content.is_some_and(|content| !content.files().is_empty()) {
+            config.attempt_timeout * messages.min(MOST_MESSAGES) + config.upload_timeout
+        } else {
+            config.attempt_timeout
         };
+        let wire = Wire::default();
         let (shared, number) = (Arc::clone(&self.shared), send.attempt);
         let attempt = async move {
-            let attempt = halt.run_until_cancelled(dispatch.dispatch(send));
+            let attempt = halt.run_until_cancelled(dispatch.dispatch(send, wire.clone()));
             match tokio::time::timeout(limit, attempt).await {
-                Ok(verdict) => verdict.unwrap_or_else(Verdict::cut),
+                Ok(Some(verdict)) => verdict,
+                Ok(None) if wire.may_have_carried() => Verdict::cut(),
+                Ok(None) => Verdict::released(),
                 Err(_) => {
                     tracing::warn!("an attempt took too long");
-                    unended(&shared, number)
+                    if wire.may_have_carried() {
+                        unended(&shared, number)
+                    } else {
+                        unprepared(&shared, number)
+                    }
                 }
             }
         };

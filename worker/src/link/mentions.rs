@@ -64,6 +64,15 @@ fn rename(content: &mut Content, names: &[(Person, Person)]) {
             }
             renamed(&mut context.mentions);
         }
+        Content::Album { items, context } => {
+            for caption in items
+                .iter_mut()
+                .filter_map(|item| item.media.caption.as_mut())
+            {
+                *caption = retagged(caption, names);
+            }
+            renamed(&mut context.mentions);
+        }
         other => {
             if let Some(MessageContext { mentions, .. }) = other.context_mut() {
                 renamed(mentions);

@@ -128,14 +128,50 @@ impl Link {
             Ok(message) => message,
             Err(error) => return SendOutcome::NotSent(NotSent::Invalid(error.to_string())),
         };
+        let mut parts = Vec::new();
+        if let Content::Album { items, context } = content {
+            for (index, item) in items.iter().enumerate() {
+                match message::part(item, index, context, frame) {
+                    Ok(part) => parts.push((item.id.as_str(), part)),
+                    Err(error) => return SendOutcome::NotSent(NotSent::Invalid(error.to_string())),
+                }
+            }
+        }
         let to = match self.recipient(&send.to).await {
             Ok(to) => to,
             Err(not_sent) => return SendOutcome::NotSent(not_sent),
         };
         // What failed before may have failed for a stale view of the recipient.
         let fresh = send.attempt > 1;
-        self.transmit(&to, message, &send.wa_message_id, fresh)
-            .await
+        let begun = self
+            .transmit(&to, message, &send.wa_message_id, fresh)
+            .await;
+        self.follow(&to, parts, begun).await
+    }
+
+    /// Sends the messages that follow the first one, each after WhatsApp has the one before it, and
+    /// gives what became of the last that was sent. What fails is sent again from the first one on:
+    /// each has its pinned id, so a repeat is the same message.
+    async fn follow(
+        &self,
+        to: &str,
+        parts: Vec<(&str, wa::Message)>,
+        mut outcome: SendOutcome,
+    ) -> SendOutcome {
+        for (id, part) in parts {
+            if !matches!(outcome, SendOutcome::Acked { .. }) {
+                return outcome;
+            }
+            outcome = match self.transmit(to, part, id, false).await {
+                // The first one has left: nobody can say that nothing did.
+                SendOutcome::NotSent(NotSent::NotConnected) => {
+                    SendOutcome::Unacked(Silence::LinkLost)
+                }
+                SendOutcome::NotSent(NotSent::Failed(_)) => SendOutcome::Unacked(Silence::Timeout),
+                outcome => outcome,
+            };
+        }
+        outcome
     }
 
     /// Whether it is known that WhatsApp will refuse this, for the account is no admin of the group.

@@ -10,7 +10,7 @@ use gateway_shared::lane::{Attempt, ClaimedSend, Epoch, Scope};
 use super::presence::PresenceSettings;
 use super::restrictions::Restrictions;
 use super::{Owner, Runtime, Uploads};
-use crate::engine::{Dispatch, LanePause, Verdict};
+use crate::engine::{Dispatch, LanePause, Verdict, Wire};
 use crate::link::classify::Moment;
 use crate::link::{LaneEffect, Link, SendPolicy};
 use crate::pool::Liveness;
@@ -50,13 +50,14 @@ impl LinkDispatch {
 }
 
 impl Dispatch for LinkDispatch {
-    fn dispatch(&self, send: ClaimedSend) -> BoxFuture<'static, Verdict> {
+    fn dispatch(&self, send: ClaimedSend, wire: Wire) -> BoxFuture<'static, Verdict> {
         let (link, liveness) = (Arc::clone(&self.link), self.liveness.clone());
         let (clock, policy) = (Arc::clone(&self.clock), self.policy);
         let presence = Arc::clone(&self.presence);
         let (uploads, epoch) = (self.uploads.clone(), self.epoch);
         let restrictions = Arc::clone(&self.restrictions);
         async move {
+            wire.prepares();
             // Recorded before the first attempt: every attempt carries the same bytes.
             let files = match uploads.of(&link, epoch, &send).await {
                 Ok(files) => files,
@@ -67,6 +68,7 @@ impl Dispatch for LinkDispatch {
             if !liveness.may_act() {
                 return Verdict::released();
             }
+            wire.opens();
             let outcome = link.send_with(&send, &files).await;
             let moment = Moment {
                 now: clock.now(),

@@ -43,12 +43,10 @@ impl Uploads {
         epoch: Epoch,
         send: &ClaimedSend,
     ) -> Result<Vec<Uploaded>, Verdict> {
-        let media = match &send.content {
-            Ok(Content::Media { media, .. }) => std::slice::from_ref(media),
-            _ => return Ok(Vec::new()),
-        };
+        let media = send.content.as_ref().map(Content::files);
+        let media = media.unwrap_or_default();
         let mut all = Vec::with_capacity(media.len());
-        for (item, media) in media.iter().enumerate() {
+        for (item, media) in media.into_iter().enumerate() {
             let known = self.store.upload_of(&send.from, &send.id, item).await;
             let known = known.map_err(|error| self.again(send, &error))?;
             let lifetime = self.store.config().upload_lifetime_ms;

@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use gateway_shared::clock::Clock;
 use gateway_shared::domain::{Limits, SendFailure, SendStatus};
-use gateway_shared::lane::{Attempt, Scope};
-use gateway_worker::engine::{EngineConfig, LanePause, Verdict};
+use gateway_shared::lane::{Attempt, ClaimedSend, Scope};
+use gateway_worker::engine::{Dispatch, EngineConfig, LanePause, Verdict, Wire};
 use tokio_util::sync::CancellationToken;
 
 use crate::world::{CONFIG, UNLIMITED, World, next, sending, sent, telling, with_retry};
@@ -199,6 +201,42 @@ async fn a_failed_attempt_is_made_again_and_given_up_in_the_end() {
     assert_eq!(error.code, "outcome_unknown");
     assert_eq!(error.cause.as_deref(), Some("attempts_exhausted"));
     assert_eq!(next(&mut attempts).await.id, behind);
+    running.end().await;
+}
+
+/// A dispatch whose attempts prepare, and never come to an end.
+struct Preparing(tokio::sync::mpsc::UnboundedSender<u32>);
+
+impl Dispatch for Preparing {
+    fn dispatch(&self, send: ClaimedSend, wire: Wire) -> BoxFuture<'static, Verdict> {
+        let _ = self.0.send(send.attempt);
+        async move {
+            wire.prepares();
+            std::future::pending().await
+        }
+        .boxed()
+    }
+}
+
+/// A file whose upload takes too long: what was not written certainly did not arrive.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attempt_that_only_prepared_did_not_leave() {
+    let world = World::new().await;
+    let running = world.engine(EngineConfig {
+        attempt_timeout: Duration::from_millis(50),
+        upload_timeout: Duration::from_millis(50),
+        ..CONFIG
+    });
+    let session = world.session(&running.worker).await;
+    let (attempted, mut attempts) = tokio::sync::mpsc::unbounded_channel();
+    let dispatch = Arc::new(Preparing(attempted));
+    let lane = running.attach(&session, UNLIMITED, dispatch).await;
+    let id = world.accept(&session.0, 1).await;
+    assert_eq!(with_retry(attempts.recv()).await, Some(1));
+    world.reaches(&session.0, &id, SendStatus::Failed).await;
+    let error = world.entry(&session.0, &id).await.error.unwrap();
+    assert_eq!(error.code, "attempts_exhausted");
+    drop(lane);
     running.end().await;
 }
 

@@ -17,7 +17,7 @@ use gateway_shared::lane::{
 use gateway_shared::redis::keys::{PARTITION, key};
 use gateway_shared::redis::{RedisConfig, Store};
 use gateway_worker::Backoff;
-use gateway_worker::engine::{Dispatch, Engine, EngineConfig, LaneHandle, LaneSpec, Verdict};
+use gateway_worker::engine::{Dispatch, Engine, EngineConfig, LaneHandle, LaneSpec, Verdict, Wire};
 use redis::AsyncCommands;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -286,7 +286,7 @@ where
     F: Fn(ClaimedSend) -> V + Send + Sync + 'static,
     V: Future<Output = Verdict> + Send + 'static,
 {
-    fn dispatch(&self, send: ClaimedSend) -> BoxFuture<'static, Verdict> {
+    fn dispatch(&self, send: ClaimedSend, _wire: Wire) -> BoxFuture<'static, Verdict> {
         let _ = self.emitted.send(send.clone());
         (self.verdict)(send).boxed()
     }

@@ -47,6 +47,8 @@ pub(crate) async fn forward(
 fn forwarded(found: &Found, problems: &mut Problems) -> Result<Option<Content>, ApiError> {
     let message = &found.message;
     let kind = message.kind.parse::<Type>().ok();
+    // Its pictures and films are messages that can be.
+    let kind = kind.filter(|kind| *kind != Type::Album);
     // Ours, and those of others.
     let several_cards = matches!(message.kind.as_str(), "contacts" | "contact_list");
     if kind.is_none() && !several_cards {

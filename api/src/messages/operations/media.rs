@@ -41,13 +41,12 @@ pub(super) async fn forwarded(
     };
     let (mut media, times, uploaded) = match &found.content {
         Some(Whole::Sent(body)) => {
-            let Ok(Content::Media { media, context }) = serde_json::from_str(body) else {
-                return Err(not_kept());
-            };
+            let sent: Content = serde_json::from_str(body).map_err(|_| not_kept())?;
+            let (item, media) = sent.file_of(mid).ok_or_else(not_kept)?;
             (
-                *media,
-                context.forwarded,
-                app.media.upload_of_message(of, mid).await?,
+                media.clone(),
+                sent.context().map_or(0, |context| context.forwarded),
+                app.media.upload_of_message(of, mid, item).await?,
             )
         }
         _ => {

@@ -1,5 +1,6 @@
 //! What is sent: the body of an accepted send, as the outbox keeps it and the worker reads it.
 
+mod album;
 mod context;
 mod media;
 mod operation;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{Amendment, Jid, KnownMessage};
 use crate::clock::Millis;
 
+pub use album::AlbumItem;
 pub use context::MessageContext;
 pub use media::{FileFacts, FileKind, HexBytes, Media};
 pub use operation::{PollKey, Target};
@@ -86,6 +88,14 @@ pub enum Content {
         #[serde(flatten)]
         context: MessageContext,
     },
+    /// Pictures and films that are shown together: one send of several messages.
+    Album {
+        /// Which, in their order.
+        items: Vec<AlbumItem>,
+        /// What it quotes and whom its captions mention.
+        #[serde(flatten)]
+        context: MessageContext,
+    },
     /// Several contact cards in one message.
     Contacts {
         /// How the message is labelled.
@@ -139,6 +149,7 @@ impl Content {
             Self::Location { .. } => "location",
             Self::Contact { .. } => "contact",
             Self::Media { media, .. } => media.kind.as_str(),
+            Self::Album { .. } => "album",
             Self::Contacts { .. } => "contacts",
             Self::Reaction { .. } => "reaction",
             Self::Vote { .. } => "vote",
@@ -156,9 +167,42 @@ impl Content {
             | Self::Location { context, .. }
             | Self::Contact { context, .. }
             | Self::Media { context, .. }
+            | Self::Album { context, .. }
             | Self::Contacts { context, .. } => Some(context),
             Self::Reaction { .. } | Self::Vote { .. } | Self::Edit { .. } | Self::Revoke { .. } => {
                 None
+            }
+        }
+    }
+
+    /// The files that it needs, in their order.
+    #[must_use]
+    pub fn files(&self) -> Vec<&Media> {
+        match self {
+            Self::Media { media, .. } => vec![media],
+            Self::Album { items, .. } => items.iter().map(|item| &item.media).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The messages that follow the first one of the send.
+    #[must_use]
+    pub fn parts(&self) -> &[AlbumItem] {
+        match self {
+            Self::Album { items, .. } => items,
+            _ => &[],
+        }
+    }
+
+    /// The file of the message with this id, and its place among [`files`](Self::files); what has
+    /// no parts is one message, whatever its id.
+    #[must_use]
+    pub fn file_of(&self, message: &str) -> Option<(usize, &Media)> {
+        match self {
+            Self::Media { media, .. } => Some((0, media)),
+            _ => {
+                let place = self.parts().iter().position(|part| part.id == message)?;
+                Some((place, &self.parts()[place].media))
             }
         }
     }
@@ -176,6 +220,10 @@ impl Content {
                 }
                 Self::Contact { vcard, .. } => vcard.len(),
                 Self::Media { media, .. } => 512 + media.caption.as_ref().map_or(0, String::len),
+                Self::Album { items, .. } => items
+                    .iter()
+                    .map(|item| 512 + item.media.caption.as_ref().map_or(0, String::len))
+                    .sum(),
                 Self::Contacts { cards, .. } => cards.iter().map(|card| card.vcard.len()).sum(),
                 Self::Location { .. }
                 | Self::Reaction { .. }
@@ -201,6 +249,7 @@ impl Content {
             | Self::Location { context, .. }
             | Self::Contact { context, .. }
             | Self::Media { context, .. }
+            | Self::Album { context, .. }
             | Self::Contacts { context, .. } => Some(context),
             Self::Reaction { .. } | Self::Vote { .. } | Self::Edit { .. } | Self::Revoke { .. } => {
                 None
@@ -234,6 +283,7 @@ impl Content {
             Self::Location { name, .. } => (name.as_deref(), None),
             Self::Contact { name, .. } | Self::Contacts { name, .. } => (Some(name.as_str()), None),
             Self::Media { media, .. } => (media.caption.as_deref(), None),
+            Self::Album { .. } => (None, None),
             Self::Reaction { .. } | Self::Vote { .. } | Self::Edit { .. } | Self::Revoke { .. } => {
                 return None;
             }

@@ -3,7 +3,8 @@
 -- KEYS  1 partition root
 -- ARGV  1 the caller's clock (ms)
 --       2 what is asked (JSON, see lane/accept.rs `Ask`): id, depth, ttl, and where there is such:
---         expires, idem with print and keep, waiter, quotes, target
+--         expires, idem with print and keep, waiter, quotes, target, parts: {{WhatsApp message id,
+--         record for the message index (JSON)}…}
 --       3 the record (JSON, see send/record.rs), kept whole
 --       4 its content (JSON)
 --       5 its record for the message index ('' = none: an operation)
@@ -129,11 +130,12 @@ if sync then
       in_chat = in_chat - 1
     end
   end
-  local cells = L.urgent + math.max(in_chat, 0) + 1
+  local before = L.urgent + math.max(in_chat, 0)
   local longest, window = 0, nil
   for n, length in ipairs(WINDOWS) do
     local micros = moment * 1000
     local each, arrival, rate = window_of(session[3 + n], length[2], L.tat[length[1]], micros)
+    local cells = before + math.min(1 + #(ask.parts or {}), rate)
     local wait = each > 0 and arrival + (cells - rate) * each - micros or 0
     if wait > longest then longest, window = wait, length[1] end
   end
@@ -145,7 +147,8 @@ if L.depth >= ask.depth then return refuse('lane_full', text(L.depth)) end
 
 local scheduled = send_at > moment
 local entry = {
-  id = id, session = sid, chat = chat, to = record.c, wa = wa, req = record.r, seq = next_seq(),
+  id = id, session = sid, chat = chat, to = record.c, wa = wa, parts = record.p, req = record.r,
+  seq = next_seq(),
   status = scheduled and 'scheduled' or 'queued', urgent = sync and not scheduled,
   expires = text(ask.expires or math.max(moment, send_at) + ask.ttl),
 }
@@ -155,6 +158,15 @@ if quoted then body = string.sub(body, 1, -2) .. ',"quoted":' .. quoted .. '}' e
 if ARGV[5] ~= '' then
   local page, begun = open_page(sid, now)
   remember(sid, page, begun, wa, ARGV[5])
+end
+local names = id .. ':' .. wa
+if ask.parts then
+  local page, begun = open_page(sid, now)
+  for _, part in ipairs(ask.parts) do
+    redis.call('HSET', K.by_wa_id(sid), part[1], id)
+    remember(sid, page, begun, part[1], part[2])
+    names = names .. ':' .. part[1]
+  end
 end
 local kept = string.sub(ARGV[3], 1, -2) .. ',"a":"' .. account .. '","q":' .. entry.seq .. ',"x":'
   .. entry.expires .. '}'
@@ -174,7 +186,7 @@ end
 wait_for_expiry(entry)
 
 -- The index gives up, two at a time, what retention has already taken, skipping what outlives it.
-redis.call('ZADD', K.outbox_index(sid), now, ranked(entry.seq, id .. ':' .. wa))
+redis.call('ZADD', K.outbox_index(sid), now, ranked(entry.seq, names))
 trim_outbox(now, 2)
 
 count_waiting(entry, 1)

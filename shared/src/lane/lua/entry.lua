@@ -62,7 +62,7 @@ local function load_entry(id, whole)
   local record = cjson.decode(v[1])
   return {
     id = id, session = record.s, chat = key_of(record.s, record.c), to = record.c, wa = record.w,
-    mode = record.m, req = record.r,
+    parts = record.p, mode = record.m, req = record.r,
     send_at = record.d or 0, created = string.match(hist, '^%a+:(%d+)'), hist = hist,
     status = status, since = since, seq = v[3] or text(record.q), expires = v[4] or text(record.x),
     account = record.a, urgent = v[5] == '1', attempts = tonumber(v[6] or 0), unsure = v[7] == '1',
@@ -94,12 +94,19 @@ local function try_of(entry)
   return retries + 1
 end
 
+-- The ids of all messages of a send, as JSON texts.
+local function message_ids(entry)
+  local ids = '"' .. entry.wa .. '"'
+  for _, part in ipairs(entry.parts or {}) do ids = ids .. ',"' .. part .. '"' end
+  return ids
+end
+
 local function status_payload(entry, status, now, err, sender, try)
   local by = sender and sender ~= '' and ',"senderJid":' .. cjson.encode(sender) or ''
   local failure = err ~= '' and ',"error":' .. err or ''
   local again = try and try > 1 and ',"try":' .. try or ''
   return '{"outboxId":"' .. entry.id .. '","waMessageId":"' .. entry.wa
-    .. '","messageIds":["' .. entry.wa .. '"],"chatJid":' .. cjson.encode(entry.to) .. ','
+    .. '","messageIds":[' .. message_ids(entry) .. '],"chatJid":' .. cjson.encode(entry.to) .. ','
     .. names_json(entry.session, entry.to) .. by
     .. ',"status":"' .. status .. '","timestamp":' .. now .. failure .. again
     .. ',"requestId":' .. cjson.encode(entry.req) .. '}'

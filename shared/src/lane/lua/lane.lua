@@ -135,7 +135,10 @@ local function account_of(jid)
 end
 
 -- What the budget says. Each window is a GCRA (see lane/budget.rs) whose theoretical arrival time the
--- lane keeps in µs; it is never more than one window ahead of now, whatever was written there.
+-- lane keeps in µs; it is never more than one window and the largest send ahead of now, whatever was
+-- written there. A send of more messages than a window allows goes when that window is untouched, and
+-- what follows waits for as long as all of them cost.
+local MOST_CELLS = 31
 local WINDOWS = { { 'minute', 60e6 }, { 'hour', 3600e6 } }
 
 -- One window at `micros`: what a send costs (µs; 0 = no limit), and the arrival time before it.
@@ -143,5 +146,6 @@ local function window_of(rate, length, arrival, micros)
   rate = tonumber(rate or 0)
   if rate == 0 then return 0, 0, 0 end
   local each = math.ceil(length / rate)
-  return each, math.min(math.max(arrival, micros), micros + rate * each), rate
+  local latest = micros + (rate + MOST_CELLS) * each
+  return each, math.min(math.max(arrival, micros), latest), rate
 end

@@ -27,6 +27,8 @@ for i = 4, #ARGV, 5 do
   local status, time, sender = ARGV[i], ARGV[i + 1], ARGV[i + 3]
   local id = ids[(i + 1) / 5]
   local entry = id and load_entry(id)
+  -- Of an album the last message is the one that tells of all: those before it were acknowledged.
+  if entry and entry.parts and ARGV[i + 4] ~= entry.parts[#entry.parts] then entry = nil end
   if entry and not concerns(entry, ARGV[i + 2]) then entry = nil end
   local corrects = entry and entry.unsure and entry.status == 'failed'
   -- Nobody can have received what was never attempted.

@@ -9,10 +9,10 @@ local function trim_outbox(now, most)
   local old = redis.call('ZRANGEBYSCORE', index, '-inf', text(tonumber(now) - OUTBOX_RETENTION),
     'LIMIT', skip, most)
   for _, member in ipairs(old) do
-    local id, wa = string.match(member, '(out_[^:]+):(.+)$')
+    local id, names = string.match(member, '(out_[^:]+):(.+)$')
     if redis.call('EXISTS', K.outbox(id)) == 0 then
       redis.call('ZREM', index, member)
-      redis.call('HDEL', K.by_wa_id(session), wa)
+      for wa in string.gmatch(names, '[^:]+') do redis.call('HDEL', K.by_wa_id(session), wa) end
       redis.call('ZREM', K.dead(session), id)
     else
       skip = skip + 1

@@ -104,15 +104,22 @@ end
 local paused = L.paused > moment
 local idle = paused or account == '' or repeated
 local wanted, windows = idle and 0 or math.max(most, 0), {}
+-- Budget that this turn spends, and what the send needs that it does not suffice for.
+local spent, needed = 0, 1
 -- Without an account nothing may go, and the owner is not to ask again at once.
 local allowed_in = account == '' and 1000 or 0
 for n, length in ipairs(WINDOWS) do
   local micros = moment * 1000
   local each, arrival, rate = window_of(session[2 + n], length[2], L.tat[length[1]], micros)
-  windows[n] = { each = each, arrival = arrival, rate = rate, micros = micros }
-  if each > 0 then
-    wanted = math.min(wanted, math.max(0, math.floor((micros + rate * each - arrival) / each)))
+  local free = each > 0 and math.max(0, math.floor((micros + rate * each - arrival) / each))
+  windows[n] = { each = each, arrival = arrival, rate = rate, micros = micros, free = free }
+  if free then wanted = math.min(wanted, free) end
+end
+local function affords(cells)
+  for _, window in ipairs(windows) do
+    if window.free and math.min(cells, window.rate) > window.free - spent then return false end
   end
+  return true
 end
 
 -- Whether the head of a chat may go: true; false: it is the head no more; nil: the chat is put off.
@@ -169,9 +176,9 @@ if repeated then
   for _, entry in ipairs(claimed) do add_claim(entry) end
 end
 write_gathered()
-local drained = false
-while #claims < wanted and not drained and put_off_chats < most_put_off do
-  local room = wanted - #claims
+local drained, poor = false, false
+while spent < wanted and not drained and not poor and put_off_chats < most_put_off do
+  local room = wanted - spent
   local popped = redis.call('ZPOPMIN', ready, room)
   drained = #popped < 2 * room
   for i = 1, #popped, 2 do
@@ -195,7 +202,14 @@ while #claims < wanted and not drained and put_off_chats < most_put_off do
         goes = may_go(entry)
       end
     until goes ~= false
-    if goes then
+    local cells = goes and 1 + #(entry.parts or {})
+    if goes and (poor or cells > 1 and not affords(cells)) then
+      -- What comes after it waits as well: otherwise it would never be its turn. An album that is
+      -- larger than what is left of this turn, and not than the budget, is claimed by the next one.
+      if not poor then poor, needed = true, cells end
+      gather(readied, tonumber(popped[i + 1]), chat)
+    elseif goes then
+      spent = spent + cells
       entry.attempts = entry.attempts + 1
       count_waiting(entry, -1)
       if entry.status == 'sending' then
@@ -209,7 +223,10 @@ while #claims < wanted and not drained and put_off_chats < most_put_off do
     end
   end
 end
-local spent = repeated and 0 or #claims
+if poor then
+  drained = false
+  write_gathered()
+end
 if spent > 0 then
   local fields, claimed = {}, {}
   for n, claim in ipairs(claims) do
@@ -223,7 +240,8 @@ for n, field in ipairs({ 'tatMinute', 'tatHour' }) do
   if window.each > 0 then
     window.arrival = window.arrival + spent * window.each
     if spent > 0 then put(field, window.arrival) end
-    local wait = window.arrival + window.each - window.rate * window.each - window.micros
+    local cells = math.min(needed, window.rate)
+    local wait = window.arrival + (cells - window.rate) * window.each - window.micros
     allowed_in = math.max(allowed_in, math.ceil(wait / 1000))
   end
 end

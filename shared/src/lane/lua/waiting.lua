@@ -52,7 +52,8 @@ end
 local longest, window = 0, nil
 for n, length in ipairs(WINDOWS) do
   local each, arrival, rate = window_of(session[1 + n], length[2], L.tat[length[1]], now * 1000)
-  local wait = each > 0 and arrival + (1 - rate) * each - now * 1000 or 0
+  local cells = math.min(1 + #(entry.parts or {}), rate)
+  local wait = each > 0 and arrival + (cells - rate) * each - now * 1000 or 0
   if wait > longest then longest, window = wait, length[1] end
 end
 if longest > 0 then return { 'rate_limited', text(now + math.ceil(longest / 1000)), window } end

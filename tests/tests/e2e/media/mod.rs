@@ -1,5 +1,6 @@
 //! Files: handed in, sent, and what arrives of them.
 
+mod album;
 mod files;
 mod out;
 mod received;

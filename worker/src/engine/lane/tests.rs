@@ -6,6 +6,7 @@ use gateway_shared::domain::{Content, MessageContext, OrganizationId, SendFailur
 use gateway_shared::lane::{Attempt, ClaimedSend, Mode, RateState};
 
 use super::*;
+use crate::engine::Wire;
 
 const NOW: Millis = 1_763_700_000_000;
 const SWEEP: Millis = 30_000;
@@ -13,7 +14,7 @@ const SWEEP: Millis = 30_000;
 struct Never;
 
 impl Dispatch for Never {
-    fn dispatch(&self, _send: ClaimedSend) -> BoxFuture<'static, Verdict> {
+    fn dispatch(&self, _send: ClaimedSend, _wire: Wire) -> BoxFuture<'static, Verdict> {
         std::future::pending().boxed()
     }
 }

@@ -3,6 +3,7 @@
 //! The same entry always becomes the same bytes, whoever builds them and whenever: a repeat on
 //! the wire is the same message in every respect.
 
+mod album;
 mod context;
 mod media;
 mod own;
@@ -23,6 +24,7 @@ use waproto::whatsapp::message::{
     ReactionMessage,
 };
 
+pub use album::part;
 pub use own::Own;
 
 /// What a message depends on besides its content.
@@ -109,6 +111,7 @@ pub fn build(content: &Content, frame: Frame<'_>) -> Result<wa::Message, Unbuild
                 uploaded.ok_or_else(|| Unbuildable("its file was not uploaded".into()))?;
             media::about(media, uploaded, context::of(context, frame))
         }
+        Content::Album { items, context } => album::beginning(items, context::of(context, frame)),
         Content::Reaction { target, emoji } => wa::Message {
             reaction_message: MessageField::some(ReactionMessage {
                 key: MessageField::some(target::key(target, frame)),
