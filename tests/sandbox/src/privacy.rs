@@ -30,6 +30,12 @@ impl Privacy {
         self.restricted.store(restricted, Ordering::Relaxed);
     }
 
+    /// Gives somebody this token, in place of the one they had.
+    pub(crate) fn give(&self, trusted: &Account, token: [u8; 16]) {
+        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        tokens.insert(Arc::clone(trusted.phone_number()), token);
+    }
+
     /// Whether somebody who shows this token may write and see.
     fn admits(&self, visitor: &Account, token: Option<&[u8]>) -> bool {
         if !self.restricted.load(Ordering::Relaxed) {
@@ -60,13 +66,7 @@ pub(crate) fn token(children: &[Node]) -> Option<&[u8]> {
 /// companions get a token.
 pub(crate) fn trust(world: &Arc<World>, account: &Account, trusted: &Account, since: u64) {
     let token: [u8; 16] = rand::rng().random();
-    let mut tokens = account
-        .privacy
-        .tokens
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
-    tokens.insert(Arc::clone(trusted.phone_number()), token);
-    drop(tokens);
+    account.privacy.give(trusted, token);
     let token = NodeBuilder::new("token")
         .attr("type", "trusted_contact")
         .attr("t", since)

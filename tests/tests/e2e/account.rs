@@ -202,6 +202,33 @@ async fn a_restriction_is_shown_and_holds_only_strangers() -> Result<()> {
         .await
 }
 
+/// An account linked anew is no stranger to its contacts: the history of its phone brings their tokens.
+#[tokio::test]
+async fn the_history_makes_a_stranger_known() -> Result<()> {
+    World::builder()
+        .worker_env("GATEWAY_WORKER__REACH_OUT_REST_MS", "1000")
+        .run(async |world| {
+            let session = world.pair_session().await?;
+            let peer = world.create_peer().await?;
+            let (api, sandbox) = (world.api(0), world.sandbox());
+            let events = api.events().await?;
+            sandbox.restrict(&peer.phone).await?;
+            let send = SendRequest::text(&peer.phone, "it is still me").asynchronous();
+            let held = api.send(&session.id, &send).await?.expect(202)?;
+            let id = held.text("outboxId")?;
+            eventually("it is held as a stranger's", async || {
+                let entry = api.outbox(&session.id, &id).await?;
+                Ok((entry["attempts"].as_u64() > Some(0)).then_some(()))
+            })
+            .await?;
+            sandbox.send_history(&session.phone, &[&peer.phone]).await?;
+            events.wait_for_status(&id, "sent").await?;
+            sandbox.wait_for_messages(&peer.phone, 1).await?;
+            Ok(())
+        })
+        .await
+}
+
 /// What never decrypts is told, once, as what it is; the conversation goes on with the next message.
 #[tokio::test]
 async fn a_message_that_never_decrypts_is_told() -> Result<()> {

@@ -29,6 +29,7 @@ impl RedisKeystore {
                     .own(codec::encode_lid(entry));
             }
             write.run().await?;
+            self.move_tokens(entries).await?;
         }
         Ok(())
     }

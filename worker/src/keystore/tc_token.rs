@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use wacore::store::traits::TcTokenEntry;
+use wacore::store::traits::{LidPnMappingEntry, TcTokenEntry};
 
 use super::write::{COSTLY_ROWS, Reply, Write, seconds};
 use super::{KeystoreError, RedisKeystore, codec, keys};
@@ -132,6 +132,40 @@ impl RedisKeystore {
         let token = self.seal_token(jid, token)?;
         let write = write.arg(jid).number(seconds(time)).own(token);
         self.write_tc(write).await.map(drop)
+    }
+
+    /// Moves the tokens of people who were known by number alone to the LIDs they have now.
+    ///
+    /// whatsapp-rust 0.7.0 stores the tokens of a history under the numbers of its chats before it
+    /// learns from the same history which LIDs these have, and asks for them by LID from then on:
+    /// an account linked anew would write to its contacts as to strangers.
+    pub(super) async fn move_tokens(
+        &self,
+        entries: &[LidPnMappingEntry],
+    ) -> Result<(), KeystoreError> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let phones: Vec<&[u8]> = entries
+            .iter()
+            .map(|entry| entry.phone_number.as_bytes())
+            .collect();
+        let stored: Vec<Option<Vec<u8>>> = self.read("HMGET", keys::TC_TOKEN, &phones).await?;
+        for (entry, _) in entries.iter().zip(stored).filter(|(_, row)| row.is_some()) {
+            let phone = &entry.phone_number;
+            let Some(row) = self.tc_token(phone).await? else {
+                continue;
+            };
+            if !row.token.is_empty() {
+                self.receive_tc(&entry.lid, &row.token, row.token_timestamp)
+                    .await?;
+            }
+            if let Some(sent) = row.sender_timestamp {
+                self.touch_tc(&entry.lid, sent).await?;
+            }
+            self.delete_tc(phone).await?;
+        }
+        Ok(())
     }
 
     /// Drops the rows whose token was received before the one time and ours sent before the other.

@@ -10,4 +10,5 @@ mod sealing;
 mod server;
 mod steps;
 mod together;
+mod tokens;
 mod writes;

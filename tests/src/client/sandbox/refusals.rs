@@ -77,6 +77,28 @@ impl SandboxAdmin {
         Ok(())
     }
 
+    /// An account lets nobody write to it who shows no token of it.
+    ///
+    /// # Errors
+    /// When there is no such account.
+    pub async fn restrict(&self, phone: &str) -> Result<()> {
+        let path = format!("/admin/accounts/{phone}/restrict");
+        let body = json!({ "restricted": true });
+        self.call(Method::POST, &path, Some(&body)).await?;
+        Ok(())
+    }
+
+    /// The phone of an account sends its first companion the history of its chats with these people.
+    ///
+    /// # Errors
+    /// When there is no such account or companion.
+    pub async fn send_history(&self, phone: &str, contacts: &[&str]) -> Result<()> {
+        let path = format!("/admin/accounts/{phone}/history");
+        let body = json!({ "device": 1, "contacts": contacts });
+        self.call(Method::POST, &path, Some(&body)).await?;
+        Ok(())
+    }
+
     /// How an account was shown: `device`, `available`, `name`, `time`, in order.
     ///
     /// # Errors
