@@ -11,6 +11,7 @@
 //! Users express wishes ([`DesiredChange`]), of which the last one holds; the owner sees to them and reports what it observes
 //! ([`Report`]) under its epoch.
 
+mod chat_timer;
 mod directory;
 mod ending;
 mod link_token;
@@ -24,6 +25,7 @@ use crate::lane::{Retention, SessionRef};
 use crate::messages::INDEX;
 use crate::redis::{LuaScript, RedisFailure, Store, script, settings};
 
+pub use chat_timer::ChatTimer;
 pub use directory::{NewSession, SessionPatch};
 pub use link_token::{LinkToken, LinkTokens};
 pub(crate) use ownership::INBOUND_MEMORY_MS;

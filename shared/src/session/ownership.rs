@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use redis::{AsyncCommands, Value};
 use serde::Serialize;
 
-use super::{Sessions, member};
+use super::{ChatTimer, Sessions, member};
 use crate::clock::Millis;
 use crate::domain::{Amendment, KnownMessage, SessionStatus, WorkerId};
 use crate::lane::{Epoch, LaneError, SessionRef, Stale};
@@ -99,6 +99,8 @@ pub struct InboundEvent {
     pub vote: Option<Vote>,
     /// Where in its channel it is, if it is a post.
     pub channel: Option<ChannelPlace>,
+    /// What it says of when the chat's messages disappear, if that is news.
+    pub timer: Option<ChatTimer>,
 }
 
 /// What a request for a message is remembered by, beside the message itself.
@@ -294,6 +296,8 @@ impl Sessions {
                 Some(place) => call.arg(&place.channel).arg(place.server_id),
                 None => call.arg("").arg(0),
             };
+            let timer = message.timer.as_ref().map(serde_json::to_string);
+            call.arg(timer.and_then(Result::ok).unwrap_or_default());
         }
         let reply: Vec<Value> = self.run(&call).await?;
         match reply.as_slice() {

@@ -12,6 +12,7 @@ mod client_version;
 mod clocks;
 mod compatibility;
 mod crash;
+mod disappearing;
 mod events;
 mod following;
 mod group_events;

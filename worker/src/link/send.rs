@@ -97,11 +97,17 @@ impl Link {
     /// receipt from the recipient counts as an answer. Dropping the future gives up waiting;
     /// the message may have left.
     pub async fn send(&self, send: &ClaimedSend) -> SendOutcome {
-        self.send_with(send, &[]).await
+        self.send_with(send, &[], 0).await
     }
 
-    /// As [`send`](Self::send), a message about files that were uploaded before.
-    pub async fn send_with(&self, send: &ClaimedSend, uploads: &[Uploaded]) -> SendOutcome {
+    /// As [`send`](Self::send), a message about files that were uploaded before, in a chat whose
+    /// messages disappear after so many seconds (0 = they stay).
+    pub async fn send_with(
+        &self,
+        send: &ClaimedSend,
+        uploads: &[Uploaded],
+        disappears_after: u32,
+    ) -> SendOutcome {
         let content = match &send.content {
             Ok(content) => content,
             Err(problem) => return SendOutcome::NotSent(NotSent::Invalid(problem.clone())),
@@ -124,7 +130,7 @@ impl Link {
             own: &own,
             uploads,
         };
-        let message = match message::build(content, frame) {
+        let mut message = match message::build(content, frame) {
             Ok(message) => message,
             Err(error) => return SendOutcome::NotSent(NotSent::Invalid(error.to_string())),
         };
@@ -135,6 +141,12 @@ impl Link {
                     Ok(part) => parts.push((item.id.as_str(), part)),
                     Err(error) => return SendOutcome::NotSent(NotSent::Invalid(error.to_string())),
                 }
+            }
+        }
+        if content.context().is_some() {
+            message::disappear_after(&mut message, disappears_after);
+            for (_, part) in &mut parts {
+                message::disappear_after(part, disappears_after);
             }
         }
         let to = match self.recipient(&send.to).await {

@@ -27,6 +27,7 @@ use super::resting::{self, After};
 use super::restrictions::Restrictions;
 use super::rests::Rests;
 use super::teardown::teardown;
+use super::timers::{self, ChatTimers};
 use super::undecryptable::Undecryptable;
 use super::{Ended, Owner, Runtime};
 use crate::engine::{LaneHandle, LaneSpec};
@@ -168,6 +169,7 @@ struct ConnectionRun<'a> {
     binding: Binding,
     restrictions: Arc<Restrictions>,
     undecryptable: Arc<Undecryptable>,
+    timers: Arc<ChatTimers>,
     /// Until when WhatsApp waits for a passkey.
     passkey_until: Millis,
 }
@@ -224,8 +226,9 @@ async fn run_connection(
     let (tell, facts) = Facts::channel();
     let place = Arc::new(LinkPlace::default());
     let presence = Arc::new(PresenceSettings::of(&record.session, &place));
+    let timers = Arc::new(ChatTimers::open(runtime, owner).await?);
     let emitted = EmittedMessages::new(runtime, owner, &place);
-    let sink = Arc::new(EventSink::new(runtime, owner, &presence));
+    let sink = Arc::new(EventSink::new(runtime, owner, &presence, &timers));
     let binding = Binding::of(&record);
     let restrictions = Arc::new(Restrictions::new(runtime, owner));
     let undecryptable = Undecryptable::new(runtime, owner, &place);
@@ -282,6 +285,7 @@ async fn run_connection(
             Arc::clone(&link),
             &presence,
             &restrictions,
+            &timers,
         )),
     });
     let lane = match lane.await {
@@ -308,6 +312,7 @@ async fn run_connection(
         binding,
         restrictions,
         undecryptable,
+        timers,
         passkey_until: 0,
     };
     let leave = run_connection
@@ -512,6 +517,9 @@ impl ConnectionRun<'_> {
             }
             Fact::Group(notice) => {
                 observer.group(&notice).await?;
+                if let Some(timer) = timers::of_notice(&notice) {
+                    self.timers.keep(&timer);
+                }
                 1
             }
             Fact::Call(call) => {

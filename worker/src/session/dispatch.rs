@@ -9,6 +9,7 @@ use gateway_shared::lane::{Attempt, ClaimedSend, Epoch, Scope};
 
 use super::presence::PresenceSettings;
 use super::restrictions::Restrictions;
+use super::timers::ChatTimers;
 use super::{Owner, Runtime, Uploads};
 use crate::engine::{Dispatch, LanePause, Verdict, Wire};
 use crate::link::classify::Moment;
@@ -21,6 +22,7 @@ pub(super) struct LinkDispatch {
     link: Arc<Link>,
     presence: Arc<PresenceSettings>,
     restrictions: Arc<Restrictions>,
+    timers: Arc<ChatTimers>,
     liveness: Liveness,
     clock: Arc<SystemClock>,
     policy: SendPolicy,
@@ -35,11 +37,13 @@ impl LinkDispatch {
         link: Arc<Link>,
         presence: &Arc<PresenceSettings>,
         restrictions: &Arc<Restrictions>,
+        timers: &Arc<ChatTimers>,
     ) -> Self {
         Self {
             link,
             presence: Arc::clone(presence),
             restrictions: Arc::clone(restrictions),
+            timers: Arc::clone(timers),
             liveness: owner.liveness.clone(),
             clock: Arc::clone(&runtime.clock),
             policy: runtime.policy,
@@ -56,6 +60,7 @@ impl Dispatch for LinkDispatch {
         let presence = Arc::clone(&self.presence);
         let (uploads, epoch) = (self.uploads.clone(), self.epoch);
         let restrictions = Arc::clone(&self.restrictions);
+        let timers = Arc::clone(&self.timers);
         async move {
             wire.prepares();
             // Recorded before the first attempt: every attempt carries the same bytes.
@@ -64,12 +69,13 @@ impl Dispatch for LinkDispatch {
                 Err(verdict) => return verdict,
             };
             presence.type_before(&link, &send).await;
+            let disappears_after = timers.of(&link, &send).await;
             // The last look before the wire: a worker that was frozen finds its right expired.
             if !liveness.may_act() {
                 return Verdict::released();
             }
             wire.opens();
-            let outcome = link.send_with(&send, &files).await;
+            let outcome = link.send_with(&send, &files, disappears_after).await;
             let moment = Moment {
                 now: clock.now(),
                 attempt: send.attempt,

@@ -10,6 +10,7 @@ use gateway_shared::domain::{Amendment, KnownMessage, PollKey};
 use gateway_shared::session::{ChannelPlace, InboundEvent, Vote};
 
 use super::presence::PresenceSettings;
+use super::timers::ChatTimers;
 use super::{Owner, Runtime};
 use crate::link::{ChannelPlaces, InboundMessage, InboundRefused, InboundSink, WaAddress};
 
@@ -20,6 +21,7 @@ pub(super) struct EventSink {
     runtime: Arc<Runtime>,
     owner: Owner,
     presence: Arc<PresenceSettings>,
+    timers: Arc<ChatTimers>,
 }
 
 impl EventSink {
@@ -27,11 +29,13 @@ impl EventSink {
         runtime: &Arc<Runtime>,
         owner: &Owner,
         presence: &Arc<PresenceSettings>,
+        timers: &Arc<ChatTimers>,
     ) -> Self {
         Self {
             runtime: Arc::clone(runtime),
             owner: owner.clone(),
             presence: Arc::clone(presence),
+            timers: Arc::clone(timers),
         }
     }
 }
@@ -45,7 +49,11 @@ impl InboundSink for EventSink {
                 continue;
             }
             if message.payload.target_message_id.is_none() {
-                events.push(event(message, None));
+                let timer = self.timers.news(message);
+                events.push(InboundEvent {
+                    timer,
+                    ..event(message, None)
+                });
                 continue;
             }
             let mut message = message.clone();
@@ -62,6 +70,9 @@ impl InboundSink for EventSink {
             .emit_inbound(now, self.owner.fence(), &events)
             .await
             .map_err(|error| InboundRefused(Box::new(error)))?;
+        for timer in events.iter().filter_map(|event| event.timer.as_ref()) {
+            self.timers.keep(timer);
+        }
         self.presence.read(batch);
         Ok(())
     }
@@ -130,6 +141,7 @@ fn event(message: &InboundMessage, vote: Option<Vote>) -> InboundEvent {
             channel: message.chat.to_string(),
             server_id,
         }),
+        timer: None,
     }
 }
 

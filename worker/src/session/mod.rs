@@ -23,6 +23,7 @@ mod resting;
 mod restrictions;
 mod rests;
 mod teardown;
+mod timers;
 mod undecryptable;
 mod upload;
 mod versions;

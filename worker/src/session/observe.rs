@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::rest::TEMPORARY_BAN;
 use super::rests::Cause;
-use super::{Owner, Runtime, binding, passkey};
+use super::{Owner, Runtime, binding, passkey, timers};
 use crate::link::{CallFact, Fact, GroupChange, GroupNotice, LinkEnd, ReceiptFact, WaAddress};
 
 /// Pause before a report that Redis did not take is made again.
@@ -272,6 +272,7 @@ impl<'a> Observer<'a> {
                 GroupChange::Update { .. } => "group.update",
             },
             payload: json!(notice).to_string(),
+            timer: timers::of_notice(notice),
             ..InboundEvent::default()
         };
         self.once(emitted).await

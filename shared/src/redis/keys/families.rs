@@ -79,6 +79,12 @@ pub const PARTITION: &[KeyFamily] = &[
         "channel JID -> number of its newest post told; with the session",
     ),
     family(
+        "timers",
+        ":s:*:dm",
+        "hash",
+        "chat JID -> `seconds time` of its disappearing messages (0 = they stay; time of the news in ms); with the session",
+    ),
+    family(
         "votes",
         ":s:*:v:*",
         "hash",

@@ -1,10 +1,11 @@
 -- Tells inbound messages, each once: the event and the memory of it are one step (law 7).
 -- KEYS  1 partition root
 -- ARGV  1 the caller's clock (ms)  2 session  3 epoch  4 memory of messages told (ms)
---       then nine for each: identity (chat|sender|id), event kind ('' = only remember it), payload
+--       then ten for each: identity (chat|sender|id), event kind ('' = only remember it), payload
 --       (JSON), message id,
 --       record for the message index (JSON; '' = none), what it changes there (JSON; '' = nothing),
---       vote (JSON; '' = none), channel ('' = none), number of the post in it
+--       vote (JSON; '' = none), channel ('' = none), number of the post in it, the chat's timer for
+--       disappearing messages (JSON; '' = nothing new)
 -- Replies  {stale} | {told, number of messages that were new}
 local now, sid = (clock(ARGV[1])), ARGV[2]
 if not owns(sid, ARGV[3]) then return { 'stale' } end
@@ -50,8 +51,20 @@ local function count(payload, json)
     .. string.sub(payload, to + 1)
 end
 
+-- A chat's timer, by every name of the chat, unless what is known of it is newer.
+local function set_timer(json)
+  local timer = cjson.decode(json)
+  local row = string.format('%.0f %.0f', timer.s, timer.t)
+  for _, chat in ipairs(timer.c) do
+    local known = redis.call('HGET', K.timers(sid), chat)
+    if not known or tonumber(string.match(known, ' (%d+)$')) <= timer.t then
+      redis.call('HSET', K.timers(sid), chat, row)
+    end
+  end
+end
+
 local seen, emitted, page, begun = K.inbound(sid), 0, nil, false
-for i = 5, #ARGV, 9 do
+for i = 5, #ARGV, 10 do
   if redis.call('ZADD', seen, 'NX', now, ARGV[i]) == 1 and ARGV[i + 1] ~= '' then
     local payload = ARGV[i + 2]
     if ARGV[i + 6] ~= '' then payload = count(payload, ARGV[i + 6]) end
@@ -70,6 +83,7 @@ for i = 5, #ARGV, 9 do
   if channel ~= '' and number > tonumber(redis.call('HGET', K.channels(sid), channel) or -1) then
     redis.call('HSET', K.channels(sid), channel, ARGV[i + 8])
   end
+  if ARGV[i + 9] ~= '' then set_timer(ARGV[i + 9]) end
 end
 redis.call('ZREMRANGEBYSCORE', seen, '-inf', string.format('%.0f', tonumber(now) - tonumber(ARGV[4])))
 return { 'emitted', emitted }

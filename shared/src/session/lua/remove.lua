@@ -13,5 +13,5 @@ for old = math.max(1, page - MESSAGE_PAGES + 1), page do
 end
 redis.call('DEL', K.session(sid), K.lane(sid), K.ready(sid), K.delayed(sid), K.scheduled(sid),
   K.expiring(sid), K.flying(sid), K.urgent(sid), K.by_wa_id(sid), K.dead(sid),
-  K.inbound(sid), K.names(sid), K.channels(sid), K.known(sid), K.suspects(sid))
+  K.inbound(sid), K.names(sid), K.channels(sid), K.timers(sid), K.known(sid), K.suspects(sid))
 return { 'removed' }

@@ -102,6 +102,8 @@ pub(super) struct Changed {
     locked: Option<bool>,
     /// Whoever follows an invite has to be let in by an admin.
     approval: Option<bool>,
+    /// After how many seconds messages disappear; 0 = they stay.
+    disappears: Option<u32>,
     /// How many may be in it. Nobody is told.
     most_members: Option<usize>,
     /// The codes that the next who would change something get instead, one each; 0 lets one pass.
@@ -132,6 +134,7 @@ pub(super) async fn change(
         changed.announce.map(Update::Announce),
         changed.locked.map(Update::Locked),
         changed.approval.map(Update::Approval),
+        changed.disappears.map(Update::Ephemeral),
     ];
     for update in updates.into_iter().flatten() {
         groups::update(&world, &group, &by, update);

@@ -235,6 +235,11 @@ impl Group {
         self.state().invite.expired = true;
     }
 
+    /// After how many seconds messages disappear; 0: they stay.
+    pub(crate) fn timer(&self) -> u32 {
+        self.state().ephemeral
+    }
+
     /// Lets no more than so many in. Whoever is in stays.
     pub(crate) fn limit_members(&self, most: usize) {
         self.state().most_members = Some(most);

@@ -13,6 +13,8 @@ pub(super) struct Content {
     pub(super) kind: &'static str,
     pub(super) content: Value,
     pub(super) context: Option<Value>,
+    /// After how many seconds it disappears; nothing where such a message does not say.
+    pub(super) disappears: Option<u32>,
     pub(super) effect: Option<Effect>,
 }
 
@@ -39,7 +41,9 @@ pub(super) enum Change {
 /// encrypted once more: the phone opens it by itself.
 pub(super) fn read(whole: &Message) -> Content {
     let message = whole.get_base_message();
-    let context = context_info(message).and_then(context);
+    let info = context_info(message);
+    let context = info.and_then(context);
+    let expiration = info.and_then(|info| info.expiration);
     let (kind, content) = match media::attached(whole) {
         Some(file) => (file.kind, file.content.into()),
         None => body(message),
@@ -49,7 +53,27 @@ pub(super) fn read(whole: &Message) -> Content {
         effect: effect(message, &content),
         content,
         context,
+        disappears: expiration.or_else(|| carries_timer(message).then_some(0)),
     }
+}
+
+/// After how many seconds the messages of a chat are to disappear, if the message sets that.
+pub(super) fn timer(message: &Message) -> Option<u32> {
+    let protocol = message.get_base_message().protocol_message.as_option()?;
+    let sets = protocol.r#type == Some(ProtocolType::EPHEMERAL_SETTING);
+    sets.then(|| protocol.ephemeral_expiration.unwrap_or_default())
+}
+
+/// Whether such a message says when it disappears in a chat where they do.
+pub(super) fn carries_timer(message: &Message) -> bool {
+    let not = message.protocol_message.is_set()
+        || message.reaction_message.is_set()
+        || message.poll_update_message.is_set();
+    let kind = match media::attached(message) {
+        Some(_) => return true,
+        None => body(message.get_base_message()).0,
+    };
+    !not && matches!(kind, "text" | "location" | "contact" | "contacts" | "poll")
 }
 
 /// The poll that a message creates.

@@ -10,7 +10,7 @@ use waproto::whatsapp::Message;
 
 use super::content::{self, Change, Content, Effect};
 use super::media;
-use super::messages::{Direction, Shown, Status};
+use super::messages::{Direction, Shown, Status, Timer};
 use super::vote::{Poll, VoteError};
 use crate::accounts::{Account, DeviceAddress};
 use crate::clock;
@@ -44,11 +44,21 @@ pub(super) fn show(world: &World, owner: &Account, message: &Message, place: Pla
         kind,
         content,
         context,
+        disappears,
         effect,
     } = content;
     let from: Arc<str> = place.from.account.jid(Server::Pn).to_string().into();
     let group = place.chat.parse::<Jid>().ok();
     let group = group.and_then(|jid| world.groups.get(&jid));
+    if let Some(seconds) = content::timer(message) {
+        owner.phone.set_timer(&place.chat, seconds);
+    }
+    let wanted = group
+        .as_ref()
+        .map_or_else(|| owner.phone.timer(&place.chat), |group| group.timer());
+    let timer = disappears
+        .map(|seconds| Timer { seconds, wanted })
+        .filter(|timer| timer.seconds > 0 || timer.wanted > 0);
     let admin = group.is_some_and(|group| group.role(&place.from.account) > Some(Role::Member));
     let mut shown = owner.phone.shown();
     let new = shown.show(Shown {
@@ -61,6 +71,7 @@ pub(super) fn show(world: &World, owner: &Account, message: &Message, place: Pla
         kind,
         content,
         context,
+        timer,
         timestamp: place.timestamp,
         received_at: clock::now_millis(),
         copies: 1,

@@ -45,6 +45,9 @@ pub(crate) struct Shown {
     /// What it quotes and whom it mentions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) context: Option<Value>,
+    /// When it disappears, where it or its chat says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) timer: Option<Timer>,
     /// The server's time, epoch seconds.
     pub(crate) timestamp: u64,
     /// When the first copy was decrypted, epoch milliseconds.
@@ -65,6 +68,14 @@ pub(crate) struct Shown {
     /// Where a receipt for it goes.
     #[serde(skip)]
     pub(crate) author: Jid,
+}
+
+/// After how many seconds a message disappears, and how many it should be: where they differ, the
+/// person is warned.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Timer {
+    pub(super) seconds: u32,
+    pub(super) wanted: u32,
 }
 
 /// What later messages did to one.
@@ -266,6 +277,7 @@ mod tests {
             kind: "text",
             content: text.into(),
             context: None,
+            timer: None,
             timestamp: 0,
             received_at: 0,
             copies: 1,

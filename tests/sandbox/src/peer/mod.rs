@@ -7,7 +7,7 @@
 //! What arrives at a phone waits in a queue of its own and is handled in order,
 //! off the sender's path.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -66,6 +66,8 @@ pub(crate) struct Phone {
     /// Who typed, paused or recorded, and when (ms).
     typing: Mutex<VecDeque<Typing>>,
     app_state_key: [u8; 32],
+    /// After how many seconds the messages of a chat with one person disappear.
+    timers: Mutex<HashMap<Arc<str>, u32>>,
     /// Its files were deleted.
     forgot_files: AtomicBool,
 }
@@ -113,6 +115,7 @@ impl Phone {
             outbox: Mutex::default(),
             typing: Mutex::default(),
             app_state_key: rng.random(),
+            timers: Mutex::default(),
             forgot_files: AtomicBool::new(false),
         })
     }
@@ -161,6 +164,18 @@ impl Phone {
     pub(crate) fn typing(&self) -> Vec<Typing> {
         let typing = self.typing.lock().unwrap_or_else(PoisonError::into_inner);
         typing.iter().cloned().collect()
+    }
+
+    /// Somebody set the timer of a chat with one person.
+    fn set_timer(&self, chat: &Arc<str>, seconds: u32) {
+        let mut timers = self.timers.lock().unwrap_or_else(PoisonError::into_inner);
+        timers.insert(Arc::clone(chat), seconds);
+    }
+
+    /// After how many seconds the messages of a chat with one person disappear; 0: they stay.
+    fn timer(&self, chat: &str) -> u32 {
+        let timers = self.timers.lock().unwrap_or_else(PoisonError::into_inner);
+        timers.get(chat).copied().unwrap_or_default()
     }
 
     /// How many messages the phone could not decrypt.

@@ -16,6 +16,7 @@ use waproto::whatsapp::message::{
 use waproto::whatsapp::{ContextInfo, Message, MessageContextInfo, MessageKey};
 
 use super::chat::Chat;
+use super::content;
 use super::kinds;
 use super::media::{self, FileKind, WantedFile};
 use super::messages::{Direction, Shown};
@@ -116,15 +117,23 @@ pub(crate) fn draft(
     } else {
         kinds::draft(&writer, &wanted)
     };
-    match made_up {
-        Some(message) => Ok(Draft {
+    let mut draft = match made_up {
+        Some(message) => Draft {
             message: message?,
             id,
-        }),
+        },
         None => serde_json::from_value::<Wanted>(Value::Object(wanted))
             .map_err(|error| error.to_string())?
-            .draft(world, sender, chat, id),
+            .draft(world, sender, chat, id)?,
+    };
+    let seconds = match chat {
+        Chat::Group(group) => group.timer(),
+        Chat::Person(_) => sender.phone.timer(&chat.name()),
+    };
+    if seconds > 0 && content::carries_timer(&draft.message) {
+        draft.message.set_ephemeral_expiration(seconds);
     }
+    Ok(draft)
 }
 
 impl Wanted {

@@ -31,6 +31,10 @@ pub struct PeerMessage {
     pub context: Option<Value>,
     /// The protobuf as it was decrypted, in base64.
     pub raw: String,
+    /// After how many `seconds` it disappears, and how many are `wanted` in its chat; null where it
+    /// stays and is to stay.
+    #[serde(default)]
+    pub timer: Value,
     /// The reactions that stand: `from` and `emoji`.
     #[serde(default)]
     pub reactions: Vec<Value>,

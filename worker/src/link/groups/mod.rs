@@ -76,6 +76,17 @@ impl Link {
         self.metadata(jid).await.map(group)
     }
 
+    /// After how many seconds the messages of a group disappear; 0 = they stay.
+    ///
+    /// # Errors
+    /// See [`GroupFailure`].
+    pub async fn group_timer(&self, jid: &Jid) -> Result<u32, GroupFailure> {
+        let ephemeral = self.metadata(jid).await?.ephemeral;
+        Ok(ephemeral
+            .and_then(|timer| timer.expiration)
+            .unwrap_or_default())
+    }
+
     /// Makes a group.
     ///
     /// # Errors

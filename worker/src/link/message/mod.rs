@@ -17,6 +17,7 @@ use buffa::MessageField;
 use gateway_shared::clock::Millis;
 use gateway_shared::domain::{Content, Jid};
 use gateway_shared::media::Uploaded;
+use wacore::proto_helpers::MessageExt as _;
 use waproto::whatsapp as wa;
 use waproto::whatsapp::message::protocol_message::Type as ProtocolType;
 use waproto::whatsapp::message::{
@@ -143,6 +144,19 @@ pub fn build(content: &Content, frame: Frame<'_>) -> Result<wa::Message, Unbuild
             ..Default::default()
         }),
     })
+}
+
+/// Says in a message after how many seconds it disappears; 0 = it stays.
+pub fn disappear_after(message: &mut wa::Message, seconds: u32) {
+    if seconds == 0 {
+        return;
+    }
+    let wrapper = message.document_with_caption_message.as_option_mut();
+    if let Some(inner) = wrapper.and_then(|wrapper| wrapper.message.as_option_mut()) {
+        inner.set_ephemeral_expiration(seconds);
+        return;
+    }
+    message.set_ephemeral_expiration(seconds);
 }
 
 /// Whether the message names its own sender, so that it must be known how the chat names them.
