@@ -1,5 +1,6 @@
 //! The harness of WhatsApp Gateway: the whole product as real processes on one machine.
 //!
+//! - [`baileys`]: a client that nobody here wrote
 //! - [`process`]: programs one can start, wait for, freeze and kill, and where their binaries are
 //! - [`client`]: what speaks to them from the outside: the HTTP API, its events, the sandbox's admin
 //! - [`contract`]: the OpenAPI document, which every answer is held against
@@ -11,6 +12,7 @@
 //! Nothing here knows the inside of the product, with one exception: [`world`] looks into Redis at
 //! the end of a test to accuse what was left in flight.
 
+pub mod baileys;
 pub mod browser;
 pub mod client;
 pub mod contract;

@@ -1,5 +1,6 @@
 //! The command line, the same for both flavours of the worker.
 
+mod moving;
 mod secrets;
 
 use std::path::PathBuf;
@@ -42,6 +43,12 @@ enum Task {
         #[arg(long)]
         retire: Option<KeyId>,
     },
+    /// Move numbers in that another program paired, without scanning again (see docs/MOVING.md).
+    #[command(subcommand)]
+    Import(moving::Import),
+    /// Move a number out: write its keys in the form of another program.
+    #[command(subcommand)]
+    Export(moving::Export),
 }
 
 /// Runs the program.
@@ -71,6 +78,14 @@ pub fn main(flavour: Flavour) -> ExitCode {
             },
             Task::Secrets { retire } => match secrets::print(&config, retire).await {
                 Ok(()) => ExitCode::SUCCESS,
+                Err(error) => fail(error.as_ref()),
+            },
+            Task::Import(import) => match import.run(&config).await {
+                Ok(code) => code,
+                Err(error) => fail(error.as_ref()),
+            },
+            Task::Export(export) => match export.run(&config).await {
+                Ok(code) => code,
                 Err(error) => fail(error.as_ref()),
             },
             Task::Run => {

@@ -5,6 +5,7 @@ pub mod cli;
 pub mod engine;
 pub mod keystore;
 pub mod link;
+pub mod moving;
 pub mod pool;
 mod retention;
 mod run;

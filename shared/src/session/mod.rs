@@ -15,6 +15,7 @@ mod chat_timer;
 mod directory;
 mod ending;
 mod link_token;
+mod moving_in;
 mod ownership;
 mod record;
 
@@ -28,6 +29,7 @@ use crate::redis::{LuaScript, RedisFailure, Store, script, settings};
 pub use chat_timer::ChatTimer;
 pub use directory::{NewSession, SessionPatch};
 pub use link_token::{LinkToken, LinkTokens};
+pub use moving_in::{MovedIn, MovedSession};
 pub(crate) use ownership::INBOUND_MEMORY_MS;
 pub use ownership::{Acquired, ChannelPlace, InboundEvent, Report, ReportedEvent, Vote};
 pub use record::{Desired, PasskeyRequest, QrCode, SessionRecord};
@@ -77,6 +79,8 @@ struct Scripts {
     finish_logout: LuaScript,
     fail: LuaScript,
     inbound: LuaScript,
+    move_in: LuaScript,
+    forget_moved_in: LuaScript,
 }
 
 impl Sessions {
@@ -98,6 +102,8 @@ impl Sessions {
             fail: make(include_str!("lua/fail.lua")),
             remove: indexed(include_str!("lua/remove.lua")),
             inbound: indexed(include_str!("lua/inbound.lua")),
+            move_in: make(include_str!("lua/move_in.lua")),
+            forget_moved_in: LuaScript::global(&[include_str!("lua/forget_moved_in.lua")]),
         };
         Self {
             store,

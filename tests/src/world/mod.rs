@@ -87,6 +87,12 @@ impl World {
         self.sandbox.admin()
     }
 
+    /// Where WhatsApp clients connect.
+    #[must_use]
+    pub fn sandbox_ws(&self) -> &str {
+        self.sandbox.ws()
+    }
+
     /// The organization of [`World::api`].
     #[must_use]
     pub fn organization(&self) -> &str {

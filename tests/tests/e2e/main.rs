@@ -27,6 +27,7 @@ mod inbound;
 mod input;
 mod linking;
 mod media;
+mod moving;
 mod operations;
 mod outage;
 mod ownership;

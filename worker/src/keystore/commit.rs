@@ -107,6 +107,7 @@ impl RedisKeystore {
     /// # Errors
     /// Those of [`Write::run`](super::write::Write::run).
     pub(super) async fn commit(&self, ops: Vec<Op>) -> Result<Reply, KeystoreError> {
+        let ops = self.expiring(ops);
         let (answer, answered) = oneshot::channel();
         let since = Instant::now();
         let write = Waiting { ops, since, answer };

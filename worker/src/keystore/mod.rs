@@ -53,10 +53,12 @@ mod codec;
 mod commit;
 mod device;
 mod error;
+mod everything;
 mod identities;
 pub mod keys;
 mod lid;
 mod protocol;
+mod provisional;
 mod recall;
 pub mod reseal;
 mod sealing;
@@ -81,6 +83,7 @@ use tokio_util::sync::CancellationToken;
 use commit::CommitQueue;
 pub use error::KeystoreError;
 pub use identities::Identities;
+pub use provisional::Kept;
 pub use recall::{Recall, Unsettled};
 use sealing::data_key_context;
 use tc_token::TcMemory;
@@ -101,6 +104,8 @@ pub struct RedisKeystore {
     state: Arc<State>,
     recall: Option<Arc<dyn Recall>>,
     identities: Option<Arc<dyn Identities>>,
+    /// What is written vanishes after so many seconds unless it is kept (see `provisional.rs`).
+    provisional: Option<u32>,
 }
 
 #[derive(Debug)]
@@ -177,6 +182,7 @@ impl RedisKeystore {
             }),
             recall: None,
             identities: None,
+            provisional: None,
         };
         match outcome.as_str() {
             "CLAIMED" => Ok(claimed),

@@ -56,6 +56,7 @@ pub mod groups;
 mod histories;
 mod http;
 pub mod inbound;
+pub mod look;
 mod mentions;
 pub mod message;
 pub mod numbers;
@@ -84,6 +85,7 @@ pub use client::{Link, LinkConfig, LinkError, LinkParts, Pairing, SENT_MESSAGE_T
 pub use fact::{Fact, LinkEnd, ReceiptFact};
 pub use groups::{GroupChange, GroupFailure, GroupNotice, Person};
 pub use inbound::{InboundMessage, InboundRefused, InboundSink, SealedAnswer};
+pub use look::{Looked, look};
 pub use pair::{PairingCode, PairingFailure, Unreported};
 pub use passkey::PasskeyFailure;
 pub use presence::Unshown;

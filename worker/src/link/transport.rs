@@ -140,7 +140,7 @@ impl Network {
         Arc::clone(&self.http)
     }
 
-    async fn dial(&self) -> anyhow::Result<WebSocketStream<MaybeTlsStream<TcpStream>>> {
+    pub(super) async fn dial(&self) -> anyhow::Result<WebSocketStream<MaybeTlsStream<TcpStream>>> {
         let _turn = self.dials.acquire().await?;
         let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
         stream.set_nodelay(true)?;

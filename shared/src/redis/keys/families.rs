@@ -329,6 +329,12 @@ pub const GLOBAL: &[KeyFamily] = &[
         "sessionId -> organizationId; until deleted",
     ),
     family(
+        "moved_in",
+        ":moved-in",
+        "hash",
+        "hash of a device's keys -> `organizationId/sessionId` that they moved into; for ever",
+    ),
+    family(
         "running",
         ":run",
         "set",

@@ -37,6 +37,16 @@ impl SandboxAdmin {
         Ok(all)
     }
 
+    /// How many copies of messages others asked a number for: those that they could not read.
+    ///
+    /// # Errors
+    /// When the sandbox does not answer.
+    pub async fn asked_again(&self, phone: &str) -> Result<usize> {
+        let path = format!("/admin/ledger?phone={phone}");
+        let all: Vec<LedgerEntry> = list(self.call(Method::GET, &path, None).await?)?;
+        Ok(all.iter().filter(|entry| entry.kind == "retry").count())
+    }
+
     /// Waits until the ledger of a number holds `count` stanzas.
     ///
     /// # Errors

@@ -60,6 +60,15 @@ impl SandboxAdmin {
         Ok(answer)
     }
 
+    /// The root of the certificates by which clients know the sandbox, in hex.
+    ///
+    /// # Errors
+    /// When the sandbox does not answer.
+    pub async fn root_key(&self) -> Result<String> {
+        let answer = self.call(Method::GET, "/admin/root-key", None).await?;
+        answer.text("rootKey")
+    }
+
     /// A phone with this number scans a QR code.
     ///
     /// # Errors
