@@ -33,7 +33,6 @@ pub(super) fn account() -> ImportedAccount {
         account_signature_key: Some(vec![2; 32]),
         account_signature: Some(vec![3; 64]),
         device_signature: Some(vec![4; 64]),
-        ..Default::default()
     }));
     device.next_pre_key_id = 3;
     device.first_unupload_pre_key_id = 2;
@@ -71,7 +70,6 @@ pub(super) fn account() -> ImportedAccount {
                     raw_id: Some(5),
                     current_index: Some(1),
                     device_indexes: vec![0, 1],
-                    ..Default::default()
                 },
             ),
             timestamp: NOW,

@@ -70,7 +70,6 @@ fn read_account(account: &Field<'_>) -> Result<wa::ADVSignedDeviceIdentity, Movi
         account_signature_key: bytes("accountSignatureKey")?,
         account_signature: bytes("accountSignature")?,
         device_signature: Some(signature.bytes()?),
-        ..Default::default()
     };
     Ok(read)
 }

@@ -111,7 +111,6 @@ fn device(row: &Row<'_>) -> Result<Device, MovingError> {
         account_signature: Some(row.array::<64>(10)?.to_vec()),
         account_signature_key: Some(row.array::<32>(11)?.to_vec()),
         device_signature: Some(row.array::<64>(12)?.to_vec()),
-        ..Default::default()
     }));
     device.push_name = row.text(13)?.chars().take(100).collect();
     device.lid_migrated = row.optional_number::<i64>(14)?.unwrap_or(0) > 0;
