@@ -18,6 +18,7 @@ pub mod client;
 pub mod contract;
 pub mod login;
 pub mod process;
+pub mod proxy;
 pub mod receiver;
 pub mod stack;
 pub mod world;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use gateway_shared::clock::{Clock, SystemClock};
 use gateway_shared::config::{Config, WorkerConfig};
+use gateway_shared::connects::Connects;
 use gateway_shared::egress::{Egress, EgressError};
 use gateway_shared::events::EventLog;
 use gateway_shared::installation::{Foreign, Installation};
@@ -13,6 +14,7 @@ use gateway_shared::lane::{Epoch, Lanes, SessionRef};
 use gateway_shared::media::MediaStore;
 use gateway_shared::messages::Messages;
 use gateway_shared::organization::Organizations;
+use gateway_shared::proxy::{Proxy, ProxyProblem};
 use gateway_shared::redis::Store;
 use gateway_shared::registry::Registry;
 use gateway_shared::secrets::{Keyring, KeyringError};
@@ -65,6 +67,9 @@ pub enum RunError {
     /// Requests to addresses that tenants name can not be made: TLS can not be set up.
     #[error(transparent)]
     Egress(#[from] EgressError),
+    /// The configured proxy is none.
+    #[error("worker.whatsapp.proxy {0}")]
+    Proxy(#[from] ProxyProblem),
     /// The configured address is none that this flavour may dial.
     #[error(transparent)]
     Network(#[from] NetworkError),
@@ -89,11 +94,18 @@ pub async fn run(
         url: Some(worker.whatsapp.url.clone()).filter(|url| !url.is_empty()),
         concurrent_dials: worker.connect_concurrency,
     })?;
+    let network = match worker.whatsapp.proxy.reveal() {
+        "" => network,
+        // It was validated; one that can not be read must not become none.
+        proxy => network.through(Proxy::parse(proxy)?, None),
+    };
     let link = link_config(&worker);
     let clock = Arc::new(SystemClock::new());
     let Some(store) = open_store(&config, &shutdown).await else {
         return Ok(());
     };
+    let connects = Connects::new(store.clone(), worker.whatsapp.connects_per_minute);
+    let network = network.at_rate(connects, clock.clone());
     let versions = Versions::new(&worker.whatsapp, store.clone(), &network, &clock);
     let versions = Arc::new(versions);
     let sessions = Sessions::new(store.clone(), &config.retention);
@@ -148,6 +160,7 @@ pub async fn run(
             link: link.clone(),
             versions: Arc::clone(&versions),
             network: Arc::clone(&network),
+            egress: Arc::new(config.egress.clone()),
             policy: policy(&worker),
             clock: Arc::clone(&clock),
             connecting: Arc::new(Semaphore::new(worker.connect_concurrency)),
@@ -298,6 +311,8 @@ fn link_config(worker: &WorkerConfig) -> LinkConfig {
     let ack_timeout = Duration::from_millis(worker.ack_timeout_ms);
     LinkConfig {
         check_recipients: worker.whatsapp.check_recipients,
+        device_name: worker.whatsapp.device_name.clone(),
+        platform: worker.whatsapp.platform.clone(),
         ack_timeout,
         ..LinkConfig::default()
     }

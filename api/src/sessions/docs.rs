@@ -2,9 +2,10 @@
 
 use gateway_shared::domain::Session;
 use gateway_shared::lane::Hold;
+use gateway_shared::proxy;
 use serde_json::{Value, json};
 
-use super::input::{LABEL, RATE};
+use super::input::{DEVICE_NAME, LABEL, RATE};
 use super::pairing::{Me, PairingCode, Qr};
 use crate::error::Code;
 use crate::openapi::{Object, Operation, flag, integer, phone, text};
@@ -26,6 +27,9 @@ pub(crate) fn example() -> Value {
         "autoRead": false,
         "presenceTyping": false,
         "online": false,
+        "proxy": "socks5://proxy.example:1080",
+        "deviceName": null,
+        "platform": null,
         "paused": false,
         "worker": "wkr_01KAHX3N5RDGT0M7Y8Z9ABCDEF",
         "lastError": null,
@@ -57,6 +61,32 @@ fn changeable() -> Object {
         .optional(
             "presenceTyping",
             flag("Whether \"typing…\" is shown before a text is sent."),
+        )
+        .optional(
+            "proxy",
+            text(
+                0..=proxy::LONGEST,
+                "The proxy that it connects through, for files as well, and never around it: \
+                 `http://user:password@host:port` (CONNECT) or `socks5://user:password@host:port`. \
+                 The credentials are kept encrypted and never shown again. Empty = as the \
+                 installation does.",
+            ),
+        )
+        .optional(
+            "deviceName",
+            text(
+                DEVICE_NAME,
+                "What the phone calls the device in its list, told when it is linked. Empty = as \
+                 the installation says.",
+            ),
+        )
+        .optional(
+            "platform",
+            text(
+                0..=7,
+                "As which program the phone lists it: `chrome`, `firefox`, `safari`, `edge`, \
+                 `opera` or `desktop`. Empty = as the installation says.",
+            ),
         )
 }
 

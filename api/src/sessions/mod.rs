@@ -17,8 +17,8 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use gateway_shared::domain::Session;
 use gateway_shared::lane::{Hold, SessionRef};
-use gateway_shared::session::DesiredChange;
-use gateway_shared::session::NewSession;
+use gateway_shared::proxy::Proxy;
+use gateway_shared::session::{DesiredChange, KeptProxy, NewSession, SessionPatch};
 
 use crate::access::{Caller, session_not_found};
 use crate::error::{ApiError, Code};
@@ -28,6 +28,7 @@ use crate::request::{Named, read_body};
 use crate::router::BASE;
 use crate::state::App;
 
+use input::Given;
 pub(crate) use pairing::{me, pairing_code, qr};
 pub(crate) use picture::svg_of;
 use served::as_served;
@@ -64,7 +65,12 @@ pub(crate) async fn create(
 }
 
 /// Makes a session, and the answer that says so.
-async fn make(app: &App, caller: &Caller, new: &NewSession) -> Result<Response, ApiError> {
+async fn make(app: &App, caller: &Caller, new: &Given<NewSession>) -> Result<Response, ApiError> {
+    let proxy = new.proxy.as_ref().and_then(Option::as_ref);
+    let new = &NewSession {
+        proxy: proxy.map(|proxy| sealed(app, caller, proxy)).transpose()?,
+        ..new.what.clone()
+    };
     let session = app
         .sessions
         .create(app.now(), &caller.organization, new)
@@ -98,10 +104,28 @@ pub(crate) async fn update(
     request: Request,
 ) -> Result<Json<Session>, ApiError> {
     let of = caller.session(&session)?;
-    let patch = read_body(&app, request, input::patch).await?;
+    let given = read_body(&app, request, input::patch).await?;
+    let seal = |proxy: &Option<Proxy>| {
+        let proxy = proxy.as_ref();
+        proxy.map(|proxy| sealed(&app, &caller, proxy)).transpose()
+    };
+    let patch = SessionPatch {
+        proxy: given.proxy.as_ref().map(seal).transpose()?,
+        ..given.what
+    };
     let session = app.sessions.update(app.now(), &of, &patch).await?;
     let session = session.ok_or_else(session_not_found)?;
     Ok(Json(shown(&app, session)))
+}
+
+/// A proxy as it is kept: its credentials are in nothing that is read back.
+fn sealed(app: &App, caller: &Caller, proxy: &Proxy) -> Result<KeptProxy, ApiError> {
+    let sealed = proxy.seal(&app.keyring, &caller.organization);
+    Ok(KeptProxy {
+        shown: proxy.shown(),
+        sealed: sealed
+            .map_err(|error| ApiError::new(Code::Internal, "internal error").caused_by(error))?,
+    })
 }
 
 /// `DELETE /sessions/{session}`: it logs out where it can, and all that belongs to it goes.

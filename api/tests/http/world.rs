@@ -179,6 +179,9 @@ impl World {
             limits,
             auto_read: false,
             presence_typing: false,
+            proxy: None,
+            device_name: String::new(),
+            platform: String::new(),
         };
         let session = self
             .sessions

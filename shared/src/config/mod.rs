@@ -26,8 +26,8 @@ pub use media::{MediaConfig, S3Config};
 pub use quota::QuotaConfig;
 pub use secrets::{Hidden, SecretsConfig};
 pub use sections::{
-    ApiConfig, LogConfig, LogFormat, MetricsConfig, OpsConfig, SendConfig, WhatsAppConfig,
-    WorkerConfig,
+    ApiConfig, LogConfig, LogFormat, MetricsConfig, OpsConfig, PLATFORMS, SendConfig,
+    WhatsAppConfig, WorkerConfig,
 };
 pub use validate::Invalid;
 

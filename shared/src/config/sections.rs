@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::secrets::Hidden;
+
 /// `[api]`: the HTTP side.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -151,9 +153,20 @@ pub struct WhatsAppConfig {
     /// How long a message that could not be decrypted may take to come again before it is told as
     /// such, in milliseconds.
     pub undecryptable_ms: u64,
+    /// The proxy that sessions without one of their own connect through; empty = none.
+    pub proxy: Hidden,
+    /// What phones call the device in their lists.
+    pub device_name: String,
+    /// As which program phones list it; one of [`PLATFORMS`].
+    pub platform: String,
+    /// How many connections to WhatsApp all workers together begin a minute; 0 = no limit.
+    pub connects_per_minute: u32,
     /// Another server than the real one; empty = the real one. Builds for the sandbox only.
     pub url: String,
 }
+
+/// The programs that a phone knows a linked device as.
+pub const PLATFORMS: [&str; 6] = ["chrome", "firefox", "safari", "edge", "opera", "desktop"];
 
 /// `[log]`: logs.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Config, WhatsAppConfig};
+use super::{Config, PLATFORMS, WhatsAppConfig};
 use crate::domain::InstallationId;
 use crate::redis::is_tls;
 
@@ -387,6 +387,25 @@ fn whatsapp(whatsapp: &WhatsAppConfig, problems: &mut Problems) {
             "worker.whatsapp.version_url",
             "must be an http:// or https:// address, or empty for WhatsApp's own page",
         );
+    }
+    if let Some(Err(problem)) = Some(whatsapp.proxy.reveal())
+        .filter(|proxy| !proxy.is_empty())
+        .map(crate::proxy::Proxy::parse)
+    {
+        problems.add("worker.whatsapp.proxy", problem.to_string());
+    }
+    problems.range(
+        "worker.whatsapp.connects_per_minute",
+        u64::from(whatsapp.connects_per_minute),
+        0..=1_000_000,
+    );
+    if !(1..=50).contains(&whatsapp.device_name.chars().count()) {
+        let problem = "must have 1 to 50 characters";
+        problems.add("worker.whatsapp.device_name", problem);
+    }
+    if !PLATFORMS.contains(&whatsapp.platform.as_str()) {
+        let problem = format!("must be one of {}", PLATFORMS.join(", "));
+        problems.add("worker.whatsapp.platform", problem);
     }
     problems.range(
         "worker.whatsapp.version_refresh_ms",

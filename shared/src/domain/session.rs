@@ -143,6 +143,14 @@ pub struct Session {
     pub presence_typing: bool,
     /// Whether contacts see the account as online.
     pub online: bool,
+    /// The proxy that it connects through, without its credentials; null = as the installation does.
+    pub proxy: Option<String>,
+    /// What the phone calls the device in its list, told when it is linked; null = as the installation
+    /// says.
+    pub device_name: Option<String>,
+    /// As which program the phone lists the device (`chrome`, `desktop`, …); null = as the installation
+    /// says.
+    pub platform: Option<String>,
     /// Whether an operator paused its lane: sends are accepted and wait.
     pub paused: bool,
     /// The worker that owns it.

@@ -1,9 +1,12 @@
 //! `[egress]` of the configuration.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize, de};
+
+use super::address::refused;
 
 /// `[egress]`: requests to addresses that tenants name. The comments of `default.toml` say what
 /// each setting is for.
@@ -26,6 +29,12 @@ pub struct EgressConfig {
 impl EgressConfig {
     pub(super) fn connect(&self) -> Duration {
         Duration::from_millis(self.connect_timeout_ms)
+    }
+
+    /// Whether what a tenant named may lead to this address.
+    #[must_use]
+    pub fn permits(&self, address: IpAddr) -> bool {
+        refused(&self.allow, address).is_none()
     }
 
     /// How long the first byte of an answer may take.

@@ -12,6 +12,15 @@ use crate::lane::SessionRef;
 use crate::redis::RedisFailure;
 use crate::redis::keys::{GLOBAL, PARTITION, key};
 
+/// A proxy as it is kept.
+#[derive(Debug, Clone)]
+pub struct KeptProxy {
+    /// Its URL without credentials.
+    pub shown: String,
+    /// All of it, sealed by [`Proxy::seal`](crate::proxy::Proxy::seal).
+    pub sealed: String,
+}
+
 /// A session to be created.
 #[derive(Debug, Clone)]
 pub struct NewSession {
@@ -25,6 +34,12 @@ pub struct NewSession {
     pub auto_read: bool,
     /// Whether "typing…" is shown before a text is sent.
     pub presence_typing: bool,
+    /// The proxy that it connects through.
+    pub proxy: Option<KeptProxy>,
+    /// What the phone calls the device; empty = as the installation says.
+    pub device_name: String,
+    /// As which program the phone lists it; empty = as the installation says.
+    pub platform: String,
 }
 
 /// A change to a session; `None` leaves a field as it is.
@@ -40,6 +55,20 @@ pub struct SessionPatch {
     pub auto_read: Option<bool>,
     /// Whether "typing…" is shown before a text is sent.
     pub presence_typing: Option<bool>,
+    /// The proxy that it connects through; `Some(None)` = none of its own.
+    pub proxy: Option<Option<KeptProxy>>,
+    /// What the phone calls the device; empty = as the installation says.
+    pub device_name: Option<String>,
+    /// As which program the phone lists it; empty = as the installation says.
+    pub platform: Option<String>,
+}
+
+/// The fields of a record that say the proxy; empty ones say that there is none.
+fn proxy_fields(proxy: Option<&KeptProxy>) -> [(&'static str, String); 2] {
+    let (shown, sealed) = proxy.map_or_else(Default::default, |proxy| {
+        (proxy.shown.clone(), proxy.sealed.clone())
+    });
+    [("proxy", shown), ("proxySealed", sealed)]
 }
 
 fn flag(value: bool) -> &'static str {
@@ -68,7 +97,10 @@ impl Sessions {
         } else {
             ("stopped", SessionStatus::Stopped)
         };
+        let [proxy, proxy_sealed] = proxy_fields(new.proxy.as_ref());
         let fields = [
+            proxy,
+            proxy_sealed,
             ("label", new.label.clone()),
             ("desired", desired.to_owned()),
             ("status", status.to_string()),
@@ -78,6 +110,8 @@ impl Sessions {
             ("ratePerHour", new.limits.rate_per_hour.to_string()),
             ("autoRead", flag(new.auto_read).to_owned()),
             ("presenceTyping", flag(new.presence_typing).to_owned()),
+            ("deviceName", new.device_name.clone()),
+            ("platform", new.platform.clone()),
             ("createdAt", now.to_string()),
             ("updatedAt", now.to_string()),
         ];
@@ -207,6 +241,11 @@ impl Sessions {
             "presenceTyping",
             patch.presence_typing.map(|on| flag(on).to_owned()),
         );
+        set("deviceName", patch.device_name.clone());
+        set("platform", patch.platform.clone());
+        if let Some(proxy) = &patch.proxy {
+            fields.extend(proxy_fields(proxy.as_ref()));
+        }
         let key = key(PARTITION, &self.root(of), "session", &[of.session.as_str()]);
         let () = redis::pipe()
             .atomic()

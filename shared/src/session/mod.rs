@@ -27,7 +27,7 @@ use crate::messages::INDEX;
 use crate::redis::{LuaScript, RedisFailure, Store, script, settings};
 
 pub use chat_timer::ChatTimer;
-pub use directory::{NewSession, SessionPatch};
+pub use directory::{KeptProxy, NewSession, SessionPatch};
 pub use link_token::{LinkToken, LinkTokens};
 pub use moving_in::{MovedIn, MovedSession};
 pub(crate) use ownership::INBOUND_MEMORY_MS;

@@ -51,6 +51,10 @@ pub struct SessionRecord {
     /// The number (digits) that it is bound to since a phone first took it in; it stays when the
     /// session is logged out.
     pub account: Option<String>,
+    /// The proxy with its credentials, sealed; see [`Proxy::open`](crate::proxy::Proxy::open).
+    pub proxy: Option<String>,
+    /// What its owner knows of how often in a row its connections ended, and for what; its own words.
+    pub rests: Option<String>,
     /// Whether another number may take that place, once.
     pub rebind: bool,
 }
@@ -113,6 +117,9 @@ impl SessionRecord {
             auto_read: text("autoRead").as_deref() == Some("1"),
             presence_typing: text("presenceTyping").as_deref() == Some("1"),
             online: text("online").as_deref() == Some("1"),
+            proxy: text("proxy"),
+            device_name: text("deviceName"),
+            platform: text("platform"),
             paused: text("paused").as_deref() == Some("1"),
             worker: text("worker").and_then(|id| id.parse().ok()),
             last_error: text("lastError"),
@@ -136,6 +143,8 @@ impl SessionRecord {
             changes_seen: number("changesSeen").unwrap_or(0),
             epoch: Epoch(number("epoch").unwrap_or(0)),
             account: text("account"),
+            proxy: text("proxySealed"),
+            rests: text("rests"),
             rebind: text("rebind").as_deref() == Some("1"),
         })
     }

@@ -8,6 +8,7 @@ mod amending;
 mod bounds;
 mod claiming;
 mod clocks;
+mod connects;
 mod crashing;
 mod following;
 mod holding;

@@ -28,6 +28,9 @@ impl Offered {
             limits: Limits::default(),
             auto_read: false,
             presence_typing: false,
+            proxy: None,
+            device_name: String::new(),
+            platform: String::new(),
         };
         let organization = world.from.organization.clone();
         let session = sessions.create(world.now(), &organization, &new);

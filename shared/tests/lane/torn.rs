@@ -92,6 +92,9 @@ async fn create(
         limits: Limits::default(),
         auto_read: false,
         presence_typing: false,
+        proxy: None,
+        device_name: String::new(),
+        platform: String::new(),
     };
     let session = sessions.create(now, organization, &new).await?;
     Ok(session.id)

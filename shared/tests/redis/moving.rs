@@ -27,6 +27,9 @@ async fn while_a_slot_moves_its_scripts_run_nowhere_and_afterwards_all_is_there(
         limits: Limits::default(),
         auto_read: false,
         presence_typing: false,
+        proxy: None,
+        device_name: String::new(),
+        platform: String::new(),
     };
     let session = sessions.create(1, &organization, &new).await.unwrap();
     let of = SessionRef {

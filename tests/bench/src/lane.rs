@@ -241,6 +241,9 @@ impl Bench {
             limits: unlimited,
             auto_read: false,
             presence_typing: false,
+            proxy: None,
+            device_name: String::new(),
+            platform: String::new(),
         };
         let (mut sessions, mut handles) = (Vec::new(), Vec::new());
         for _ in 0..SESSIONS {

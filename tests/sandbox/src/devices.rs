@@ -10,6 +10,7 @@ use crate::accounts::{Account, DeviceAddress};
 use crate::chat_state;
 use crate::clock;
 use crate::mailbox::{Class, Mailbox};
+use crate::pairing::Listed;
 use crate::prekeys::PreKeys;
 use crate::world::World;
 
@@ -24,8 +25,9 @@ pub(crate) struct Device {
     pub(crate) noise_key: [u8; 32],
     /// Its signed identity, as it returned it when it was linked.
     pub(crate) identity_proof: Vec<u8>,
-    /// What the platform calls itself, for the admin API.
     pub(crate) prekeys: PreKeys,
+    /// How the phone lists it.
+    pub(crate) listed: Listed,
     /// What waits for it.
     pub(crate) mailbox: Mailbox,
     /// Who typed to it lately while it was not connected.
@@ -40,6 +42,7 @@ impl Device {
         noise_key: [u8; 32],
         identity_proof: Vec<u8>,
         prekeys: PreKeys,
+        listed: Listed,
     ) -> Self {
         Self {
             id,
@@ -47,6 +50,7 @@ impl Device {
             noise_key,
             identity_proof,
             prekeys,
+            listed,
             mailbox: Mailbox::default(),
             chat_states: chat_state::Kept::default(),
             app_state_key_sent: AtomicBool::new(false),

@@ -224,6 +224,7 @@ mod tests {
                 [4; 32],
                 Vec::new(),
                 prekeys,
+                crate::pairing::Listed::default(),
             )))
             .unwrap();
         DeviceAddress {

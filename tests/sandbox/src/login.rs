@@ -6,13 +6,13 @@ use std::sync::Arc;
 use buffa::Message as _;
 use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Node, Server};
-use waproto::whatsapp::ClientPayload;
+use waproto::whatsapp::{ClientPayload, DeviceProps};
 
 use crate::accounts::DeviceAddress;
 use crate::clock;
 use crate::devices::Device;
 use crate::link::Link;
-use crate::pairing::Registration;
+use crate::pairing::{Listed, Registration};
 use crate::prekeys::{SignedPreKey, fixed, number};
 use crate::versions::Version;
 use crate::world::World;
@@ -48,7 +48,22 @@ impl Purpose {
                 signature: fixed(data.e_skey_sig.as_deref())?,
             },
             push_name: payload.push_name.filter(|name| !name.is_empty()),
+            listed: listed(data.device_props.as_deref().unwrap_or_default()),
         }))
+    }
+}
+
+/// How a phone lists a device that says this of itself.
+fn listed(props: &[u8]) -> Listed {
+    let Ok(props) = DeviceProps::decode_from_slice(props) else {
+        return Listed::default();
+    };
+    let platform = props.platform_type;
+    Listed {
+        name: props.os.unwrap_or_default(),
+        platform: platform.map_or_else(String::new, |platform| {
+            format!("{platform:?}").to_lowercase()
+        }),
     }
 }
 

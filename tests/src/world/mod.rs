@@ -87,10 +87,16 @@ impl World {
         self.sandbox.admin()
     }
 
-    /// Where WhatsApp clients connect.
+    /// Where the clients of the sandbox connect.
     #[must_use]
     pub fn sandbox_ws(&self) -> &str {
         self.sandbox.ws()
+    }
+
+    /// Where the sandbox keeps files.
+    #[must_use]
+    pub fn sandbox_media(&self) -> &str {
+        self.sandbox.media()
     }
 
     /// The organization of [`World::api`].

@@ -33,6 +33,7 @@ mod outage;
 mod ownership;
 mod presence;
 mod production;
+mod proxies;
 mod queue;
 mod ranks;
 mod rate;

@@ -9,6 +9,7 @@ use gateway_shared::clock::{Millis, SharedClock};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use wacore::store::DevicePropsOverride;
+use waproto::whatsapp::device_props::PlatformType;
 use whatsapp_rust::cache_config::CacheEntryConfig;
 use whatsapp_rust::store::commands::DeviceCommand;
 use whatsapp_rust::store::error::StoreError;
@@ -65,6 +66,9 @@ pub struct LinkConfig {
     pub version: ClientVersion,
     /// How the device calls itself in the phone's list of linked devices; told when pairing.
     pub device_name: String,
+    /// As which program the phone lists it, one of
+    /// [`PLATFORMS`](gateway_shared::config::PLATFORMS); told when pairing.
+    pub platform: String,
     /// The name a session without one starts with; WhatsApp's own replaces it.
     pub push_name: Option<String>,
     /// How an unpaired session is to get its phone.
@@ -89,6 +93,7 @@ impl Default for LinkConfig {
         Self {
             version: ClientVersion::default(),
             device_name: "WhatsApp Gateway".into(),
+            platform: "chrome".into(),
             push_name: None,
             pairing: Pairing::Qr,
             ack_timeout: Duration::from_secs(15),
@@ -178,7 +183,9 @@ impl Link {
         let persistence = Arc::new(PersistenceManager::new(parts.backend).await?);
         let device = persistence.get_device_snapshot();
         if !device.is_registered() {
-            let props = DevicePropsOverride::new().with_os(config.device_name);
+            let props = DevicePropsOverride::new()
+                .with_os(config.device_name)
+                .with_platform_type(platform(&config.platform));
             let command = DeviceCommand::SetDeviceProps(props);
             persistence.process_command(command).await;
         }
@@ -329,6 +336,18 @@ impl Link {
 impl Drop for Link {
     fn drop(&mut self) {
         self.sever();
+    }
+}
+
+/// The library's word for a program that a phone knows.
+fn platform(name: &str) -> PlatformType {
+    match name {
+        "firefox" => PlatformType::FIREFOX,
+        "safari" => PlatformType::SAFARI,
+        "edge" => PlatformType::EDGE,
+        "opera" => PlatformType::OPERA,
+        "desktop" => PlatformType::DESKTOP,
+        _ => PlatformType::CHROME,
     }
 }
 

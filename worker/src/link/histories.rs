@@ -26,6 +26,14 @@ pub(super) struct Bounded {
 }
 
 impl Bounded {
+    /// The same bound for what goes another way.
+    pub(super) fn by_another_way(&self, inner: Arc<dyn HttpClient>) -> Self {
+        Self {
+            inner,
+            histories: Arc::clone(&self.histories),
+        }
+    }
+
     pub(super) fn new(inner: Arc<dyn HttpClient>) -> Self {
         Self {
             inner,

@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ureq::Agent;
+use ureq::unversioned::transport::{Connector as _, RustlsConnector};
 use whatsapp_rust::http::{HttpClient, UreqHttpClient};
+
+use super::proxy::{ByProxy, Route, Through};
 
 /// How long a connection to a host of WhatsApp's CDN may take.
 const CONNECT: Duration = Duration::from_secs(20);
@@ -15,9 +18,10 @@ const TRANSFER: Duration = Duration::from_secs(3_600);
 /// Small, since there is one of each for every connection.
 const BUFFER: usize = 64 * 1024;
 
-/// The client that all links of a worker share. It follows no proxy of the environment.
-pub(super) fn client() -> Arc<dyn HttpClient> {
-    let agent: Agent = Agent::config_builder()
+/// A client: that which all links of a worker share, or that of those behind a proxy. It follows no
+/// proxy of the environment.
+pub(super) fn client(route: Option<&Route>) -> Arc<dyn HttpClient> {
+    let config = Agent::config_builder()
         .proxy(None)
         .input_buffer_size(BUFFER)
         .output_buffer_size(BUFFER)
@@ -27,8 +31,19 @@ pub(super) fn client() -> Arc<dyn HttpClient> {
         .timeout_send_body(Some(TRANSFER))
         .timeout_recv_response(Some(ANSWER))
         .timeout_recv_body(Some(TRANSFER))
-        .build()
-        .into();
+        .build();
+    let agent = match route {
+        None => Agent::from(config),
+        Some(route) => {
+            let route = route.clone();
+            let through = Through {
+                route,
+                limit: CONNECT,
+            };
+            let connector = through.chain(RustlsConnector::default());
+            Agent::with_parts(config, connector, ByProxy)
+        }
+    };
     let client = UreqHttpClient::with_agent(agent);
     #[cfg(feature = "sandbox")]
     let client = plain::Plain(client);

@@ -63,6 +63,7 @@ pub mod numbers;
 pub mod pair;
 pub mod passkey;
 pub mod presence;
+mod proxy;
 pub mod reach;
 pub mod restriction;
 pub mod reupload;

@@ -8,6 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use gateway_shared::clock::SharedClock;
+use gateway_shared::connects::{Booked, Connects};
+use gateway_shared::egress::EgressConfig;
+use gateway_shared::proxy::Proxy;
 use http::{HeaderValue, Uri, header::ORIGIN};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpStream;
@@ -21,6 +25,7 @@ use whatsapp_rust::transport::{
 
 use super::ack_gate::{Guarded, ReceivedFacts};
 use super::histories::Bounded;
+use super::proxy::Route;
 
 /// How long one dial may take, waiting for its turn included. Below the library's own 20 seconds,
 /// so that it is we who learn of the failure.
@@ -72,9 +77,35 @@ pub struct Network {
     endpoint: Uri,
     host: String,
     port: u16,
-    tls: Connector,
-    http: Arc<dyn HttpClient>,
-    dials: Semaphore,
+    tls: Arc<Connector>,
+    http: Arc<Bounded>,
+    dials: Arc<Semaphore>,
+    /// The proxy that everything goes through.
+    route: Option<Route>,
+    /// How many connections are begun, beyond this worker.
+    rate: Option<DialRate>,
+}
+
+/// Books connections at the rate of the whole installation.
+#[derive(Debug, Clone)]
+struct DialRate {
+    connects: Connects,
+    clock: SharedClock,
+}
+
+impl DialRate {
+    /// Waits for the turn of a connection.
+    async fn turn(&self) -> anyhow::Result<()> {
+        match self.connects.book(self.clock.now()).await? {
+            Booked::After(wait) => tokio::time::sleep(wait).await,
+            Booked::Full(wait) => anyhow::bail!(
+                "too many sessions are connecting (worker.whatsapp.connects_per_minute): the queue \
+                 is {} s long",
+                wait.as_secs()
+            ),
+        }
+        Ok(())
+    }
 }
 
 impl fmt::Debug for Network {
@@ -125,25 +156,79 @@ impl Network {
             port: endpoint.port_u16().unwrap_or(if secure { 443 } else { 80 }),
             host,
             endpoint,
-            tls: if secure {
+            tls: Arc::new(if secure {
                 default_tls_connector()
             } else {
                 Connector::Plain
-            },
-            http: Arc::new(Bounded::new(super::http::client())),
-            dials: Semaphore::new(config.concurrent_dials),
+            }),
+            http: Arc::new(Bounded::new(super::http::client(None))),
+            dials: Arc::new(Semaphore::new(config.concurrent_dials)),
+            route: None,
+            rate: None,
         }))
+    }
+
+    /// The same way, at the rate of the whole installation.
+    #[must_use]
+    pub fn at_rate(&self, connects: Connects, clock: SharedClock) -> Arc<Self> {
+        Arc::new(Self {
+            rate: Some(DialRate { connects, clock }),
+            ..self.alike()
+        })
+    }
+
+    fn alike(&self) -> Self {
+        Self {
+            endpoint: self.endpoint.clone(),
+            host: self.host.clone(),
+            port: self.port,
+            tls: Arc::clone(&self.tls),
+            http: Arc::clone(&self.http),
+            dials: Arc::clone(&self.dials),
+            route: self.route.clone(),
+            rate: self.rate.clone(),
+        }
+    }
+
+    /// The same way through a proxy: connections and files, and nothing around it. One that a tenant
+    /// named must be at an address that `guard` permits.
+    #[must_use]
+    pub fn through(&self, proxy: Proxy, guard: Option<Arc<EgressConfig>>) -> Arc<Self> {
+        let route = Route { proxy, guard };
+        let http = super::http::client(Some(&route));
+        Arc::new(Self {
+            http: Arc::new(self.http.by_another_way(http)),
+            route: Some(route),
+            ..self.alike()
+        })
     }
 
     /// The HTTP client that the links share.
     pub(super) fn http(&self) -> Arc<dyn HttpClient> {
-        Arc::clone(&self.http)
+        Arc::clone(&self.http) as _
+    }
+
+    /// A connection to WhatsApp's server, or through the proxy to it.
+    async fn connect(&self) -> anyhow::Result<TcpStream> {
+        let Some(route) = self.route.clone() else {
+            let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
+            stream.set_nodelay(true)?;
+            return Ok(stream);
+        };
+        let (host, port) = (self.host.clone(), self.port);
+        let connecting =
+            tokio::task::spawn_blocking(move || route.connect(&host, port, DIAL_TIMEOUT));
+        let stream = connecting.await??;
+        stream.set_nonblocking(true)?;
+        Ok(TcpStream::from_std(stream)?)
     }
 
     pub(super) async fn dial(&self) -> anyhow::Result<WebSocketStream<MaybeTlsStream<TcpStream>>> {
+        if let Some(rate) = &self.rate {
+            rate.turn().await?;
+        }
         let _turn = self.dials.acquire().await?;
-        let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
-        stream.set_nodelay(true)?;
+        let stream = self.connect().await?;
         let stream = self.tls.wrap(&self.host, stream).await?;
         let builder = ClientBuilder::from_uri(self.endpoint.clone())
             .add_header(ORIGIN, HeaderValue::from_static(WHATSAPP_WEB_ORIGIN))?;

@@ -26,6 +26,7 @@ use super::rest::rest_out;
 use super::resting::{self, After};
 use super::restrictions::Restrictions;
 use super::rests::Rests;
+use super::route;
 use super::teardown::teardown;
 use super::timers::{self, ChatTimers};
 use super::undecryptable::Undecryptable;
@@ -192,6 +193,10 @@ async fn run_connection(
     if let Some(leave) = exit_at_once(&record) {
         return Ok(leave);
     }
+    rests.restore(
+        record.rests.as_deref().unwrap_or_default(),
+        record.desired_changes,
+    );
     let stale = lost.child_token();
     // However the stint ends: what the link's last tasks may still write of its keys must not reach
     // Redis after the next stint, under the same epoch, has read them.
@@ -217,6 +222,13 @@ async fn run_connection(
     if let Some(leave) = rest_out(runtime, owner, lost, &record, orders).await? {
         return Ok(leave);
     }
+    let network = match route::of(runtime, &record) {
+        Ok(network) => network,
+        Err(error) => {
+            tracing::error!(session = %owner.of.session, %error, "a session has no way to WhatsApp");
+            return Ok(ExitReason::Failed(error.to_string()));
+        }
+    };
     observer.starting("").await?;
 
     let permit = admission(runtime, lost).await;
@@ -233,7 +245,7 @@ async fn run_connection(
     let restrictions = Arc::new(Restrictions::new(runtime, owner));
     let undecryptable = Undecryptable::new(runtime, owner, &place);
     let parts = LinkParts {
-        network: Arc::clone(&runtime.network),
+        network,
         clock: runtime.clock.clone(),
         backend: Arc::new(
             keystore
@@ -256,7 +268,7 @@ async fn run_connection(
     let config = LinkConfig {
         version,
         online: record.session.online,
-        ..runtime.link.clone()
+        ..link_config(runtime, &record)
     };
     let link = match Link::open(config, parts).await {
         Ok(link) => Arc::new(link),
@@ -320,6 +332,18 @@ async fn run_connection(
         .await;
     run_connection.clean_up(&observer, &leave).await;
     leave
+}
+
+/// How the link of a session behaves: as the installation says, and as the session says for itself.
+fn link_config(runtime: &Runtime, record: &SessionRecord) -> LinkConfig {
+    let mut config = runtime.link.clone();
+    if let Some(name) = &record.session.device_name {
+        config.device_name.clone_from(name);
+    }
+    if let Some(platform) = &record.session.platform {
+        config.platform.clone_from(platform);
+    }
+    config
 }
 
 /// What a record says that needs no link.
@@ -429,7 +453,10 @@ impl ConnectionRun<'_> {
                                 paired: self.link.is_paired(),
                             };
                             let after = resting::after(self.runtime, observer, self.rests, end);
-                            match after.await? {
+                            let after = after.await?;
+                            let kept = self.rests.text(self.record.desired_changes);
+                            observer.fields(vec![("rests", kept)]).await?;
+                            match after {
                                 After::Reopen => return Ok(ExitReason::Reopen),
                                 After::Rest(until) => rest_until = Some(until),
                                 After::Stop(reason) => return Ok(ExitReason::Failed(reason)),
@@ -488,6 +515,7 @@ impl ConnectionRun<'_> {
             ("clientVersion", self.version.to_string()),
             // Whoever was meant to take the session's place has done so.
             ("rebind", String::new()),
+            ("rests", self.rests.text(self.record.desired_changes)),
         ];
         fields.extend(self.pulse_fields());
         fields
@@ -579,6 +607,8 @@ impl ConnectionRun<'_> {
         self.parting = record.logout || record.desired == Desired::Deleted;
         let restart = record.restarts != self.record.restarts
             // What arrives is held against the binding that the link was opened with.
+            // No message more goes by the way that was left.
+            || record.proxy != self.record.proxy
             || (record.rebind != self.record.rebind && !self.link.is_connected());
         self.record = record;
         if self.parting && self.link.is_connected() {

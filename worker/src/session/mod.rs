@@ -22,6 +22,7 @@ mod rest;
 mod resting;
 mod restrictions;
 mod rests;
+mod route;
 mod teardown;
 mod timers;
 mod undecryptable;
@@ -34,6 +35,7 @@ use std::time::Duration;
 use gateway_shared::clock::{Clock, SystemClock};
 use gateway_shared::config::WorkerConfig;
 use gateway_shared::domain::WorkerId;
+use gateway_shared::egress::EgressConfig;
 use gateway_shared::lane::{Epoch, Lanes, SessionRef};
 use gateway_shared::messages::Messages;
 use gateway_shared::redis::Store;
@@ -102,6 +104,8 @@ pub struct Runtime {
     pub versions: Arc<Versions>,
     /// The way to WhatsApp.
     pub network: Arc<Network>,
+    /// Where a proxy that a tenant names may be.
+    pub egress: Arc<EgressConfig>,
     /// When a failed attempt is made again.
     pub policy: SendPolicy,
     /// Redis' time.

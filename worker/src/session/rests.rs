@@ -44,7 +44,8 @@ pub(super) struct Rest {
     pub(super) status: SessionStatus,
 }
 
-/// The rests of one session, as long as this worker owns it.
+/// The rests of one session. They go with it from worker to worker, until a user wants something else
+/// of the session.
 #[derive(Debug)]
 pub(super) struct Rests {
     pauses: Backoff,
@@ -61,6 +62,26 @@ impl Rests {
             },
             times: [0; 5],
             connected: None,
+        }
+    }
+
+    /// As the record keeps it, beside how many changes were desired of the session.
+    pub(super) fn text(&self, desired_changes: u64) -> String {
+        let times = self.times.map(|times| times.to_string()).join(",");
+        let connected = self.connected.unwrap_or_default();
+        format!("{desired_changes}:{times}:{connected}")
+    }
+
+    /// What a former owner kept. It is past where something else was desired since.
+    pub(super) fn restore(&mut self, text: &str, desired_changes: u64) {
+        let mut parts = text.split(':');
+        let same = parts.next() == Some(desired_changes.to_string().as_str());
+        let times = parts.next().unwrap_or_default().split(',');
+        let times: Vec<u32> = times.filter_map(|times| times.parse().ok()).collect();
+        let connected = parts.next().and_then(|text| text.parse().ok());
+        if let (true, Ok(times)) = (same, <[u32; 5]>::try_from(times)) {
+            self.times = times;
+            self.connected = connected.filter(|at| *at > 0);
         }
     }
 
@@ -120,6 +141,28 @@ mod tests {
         assert_eq!(rests.next(Cause::Outdated, 0).times, 1);
         rests.connected(0);
         assert_eq!(rests.next(Cause::Refused, 0).times, 1);
+    }
+
+    #[test]
+    fn they_go_from_worker_to_worker_until_something_else_is_desired() {
+        let mut first = rests();
+        first.next(Cause::Refused, 0);
+        first.connected(0);
+        for _ in 0..2 {
+            first.next(Cause::QrCodes, 0);
+            first.next(Cause::Replaced, 0);
+        }
+        let kept = first.text(7);
+        let mut second = rests();
+        second.restore(&kept, 7);
+        assert_eq!(second.next(Cause::QrCodes, 0).times, 3);
+        assert_eq!(second.next(Cause::Replaced, 0).times, 3);
+        assert_eq!(second.next(Cause::Refused, 0).times, 1);
+        let mut other = rests();
+        other.restore(&kept, 8);
+        assert_eq!(other.next(Cause::QrCodes, 0).times, 1);
+        other.restore("what no version wrote", 8);
+        assert_eq!(other.next(Cause::QrCodes, 0).times, 2);
     }
 
     #[test]

@@ -383,6 +383,12 @@ pub const GLOBAL: &[KeyFamily] = &[
         "sha256 of a one-time link token: session, expiresAt, used; a day after its end",
     ),
     family(
+        "connects",
+        ":connects",
+        "string",
+        "when the next connection to WhatsApp is due by worker.whatsapp.connects_per_minute (ms); until then",
+    ),
+    family(
         "client_version",
         ":clientversion",
         "hash",

@@ -42,6 +42,8 @@ fn show(account: &Account) -> Value {
                 "handshake": link.map(|link| link.pattern()),
                 "waiting": device.mailbox.waiting(),
                 "prekeys": device.prekeys.count(),
+                "name": device.listed.name,
+                "platform": device.listed.platform,
             })
         })
         .collect();

@@ -39,6 +39,15 @@ struct Waiting {
     by_push_name: HashMap<String, Arc<str>>,
 }
 
+/// How a phone lists a companion.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Listed {
+    /// What it calls itself.
+    pub(crate) name: String,
+    /// As which program.
+    pub(crate) platform: String,
+}
+
 /// What a client says of itself when it registers.
 #[derive(Debug)]
 pub(crate) struct Registration {
@@ -48,6 +57,8 @@ pub(crate) struct Registration {
     pub(crate) signed: SignedPreKey,
     /// What its person is called, if the client says so.
     pub(crate) push_name: Option<String>,
+    /// How the phone lists the device.
+    pub(crate) listed: Listed,
 }
 
 /// A connected client that is not linked yet.

@@ -83,6 +83,7 @@ pub(crate) async fn complete(
         candidate.noise_key,
         identity_proof,
         prekeys,
+        registration.listed.clone(),
     ));
     peer::write_push_name(account);
     account.set_lid_addressing(lid_addressing);

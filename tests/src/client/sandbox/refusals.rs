@@ -120,6 +120,24 @@ impl SandboxAdmin {
         Ok(companions.map_or(0, Vec::len))
     }
 
+    /// How a phone lists the devices that are linked to it: name and program of each.
+    ///
+    /// # Errors
+    /// When the sandbox does not answer.
+    pub async fn listed(&self, phone: &str) -> Result<Vec<String>> {
+        let path = "/admin/accounts";
+        let accounts: Vec<Value> = list(self.call(Method::GET, path, None).await?)?;
+        let account = accounts.iter().find(|account| account["phone"] == phone);
+        let companions = account.and_then(|account| account["companions"].as_array());
+        let word =
+            |device: &Value, name: &str| device[name].as_str().unwrap_or_default().to_owned();
+        Ok(companions
+            .into_iter()
+            .flatten()
+            .map(|device| format!("{} {}", word(device, "name"), word(device, "platform")))
+            .collect())
+    }
+
     /// Lets an account be linked only with a passkey.
     ///
     /// # Errors
