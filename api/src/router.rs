@@ -108,6 +108,8 @@ fn routes(app: Arc<App>) -> Routes {
         .open(GET,  "/link/{token}/state",        link::state,          link::docs::state)
         .open(POST, "/link/{token}/pairing-code", link::code,           link::docs::code)
         .open(POST, "/link/{token}/passkey",      link::answer_passkey, link::docs::answer_passkey)
+        // Without a key: the address is signed.
+        .open(GET,  "/media/{token}",             media::linked,         media::docs::linked)
         // Without a token.
         .open(GET, "/healthz",             health::live,      health::docs::live)
         .open(GET, "/readyz",              health::ready,     health::docs::ready)

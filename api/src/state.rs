@@ -11,7 +11,7 @@ use gateway_shared::egress::Egress;
 use gateway_shared::events::EventLog;
 use gateway_shared::installation::Installation;
 use gateway_shared::lane::Lanes;
-use gateway_shared::media::{Fetcher, MediaStore};
+use gateway_shared::media::{Fetcher, MediaLinks, MediaStore};
 use gateway_shared::messages::Messages;
 use gateway_shared::operator::Operators;
 use gateway_shared::organization::Organizations;
@@ -27,7 +27,7 @@ use crate::access::{Authenticators, KeyCache, Logins};
 use crate::connections::Connections;
 use crate::events::Hubs;
 use crate::health_monitor::HealthMonitor;
-use crate::media::{Fetches, sniff};
+use crate::media::Fetches;
 use crate::quota::Quotas;
 use crate::replies::Replies;
 use crate::request::Intake;
@@ -47,6 +47,8 @@ pub(crate) struct App {
     /// Fetches files of messages from WhatsApp, a bounded number at once, and each once.
     pub(crate) fetcher: Fetcher,
     pub(crate) fetching: Semaphore,
+    /// Signed addresses of files.
+    pub(crate) links: MediaLinks,
     pub(crate) fetches: Fetches,
     /// Turns for looking at files and converting them.
     pub(crate) inspecting: Semaphore,
@@ -105,9 +107,14 @@ impl App {
             egress: Egress::new(&config.egress)?,
             lanes: Lanes::new(store.clone(), config.retention),
             messages: Messages::new(store.clone(), &config.retention),
-            fetcher: Fetcher::new(media.clone(), sniff)?,
+            fetcher: Fetcher::new(media.clone())?,
             fetching: Semaphore::new(config.media.fetch_concurrency),
             fetches: Fetches::default(),
+            links: MediaLinks::new(
+                &config.api.public_url,
+                config.media.link_lifetime_ms,
+                keyring.clone(),
+            ),
             media,
             inspecting: Semaphore::new(config.media.inspect_concurrency),
             sessions: Sessions::new(store.clone(), &config.retention),

@@ -11,7 +11,7 @@ use gateway_shared::egress::{Egress, EgressError};
 use gateway_shared::events::EventLog;
 use gateway_shared::installation::{Foreign, Installation};
 use gateway_shared::lane::{Epoch, Lanes, SessionRef};
-use gateway_shared::media::MediaStore;
+use gateway_shared::media::{MediaError, MediaLinks, MediaStore};
 use gateway_shared::messages::Messages;
 use gateway_shared::organization::Organizations;
 use gateway_shared::proxy::{Proxy, ProxyProblem};
@@ -31,7 +31,7 @@ use crate::link::certificate::verify_armed;
 use crate::link::{LinkConfig, Network, NetworkConfig, NetworkError, SendPolicy};
 use crate::pool::{Membership, Pool, PoolEnd, Rhythm};
 use crate::retention::EventRetention;
-use crate::session::{Runtime, Uploads, Versions};
+use crate::session::{Ahead, Downloads, Runtime, Uploads, Versions};
 use crate::webhooks::{self, Dispatcher};
 
 /// Pause before Redis is tried again at the start.
@@ -64,6 +64,9 @@ pub enum RunError {
     /// There is no usable key for secrets at rest.
     #[error(transparent)]
     Secrets(#[from] KeyringError),
+    /// Files can not be fetched: TLS can not be set up.
+    #[error(transparent)]
+    Media(#[from] MediaError),
     /// Requests to addresses that tenants name can not be made: TLS can not be set up.
     #[error(transparent)]
     Egress(#[from] EgressError),
@@ -118,7 +121,14 @@ pub async fn run(
     let webhooks = Webhooks::new(store.clone(), keyring.clone(), &config.retention);
     let egress = Egress::new(&config.egress)?;
     let media = MediaStore::new(&config.media, store.clone(), keyring.clone());
-    let uploads = Uploads::new(media, Arc::clone(&clock), Backoff::from(&worker));
+    let uploads = Uploads::new(media.clone(), Arc::clone(&clock), Backoff::from(&worker));
+    let links = MediaLinks::new(
+        &config.api.public_url,
+        config.media.link_lifetime_ms,
+        keyring.clone(),
+    );
+    let messages = Messages::new(store.clone(), &config.retention);
+    let downloads = Downloads::new(media, links, messages)?;
     let installation =
         Installation::new(store.clone(), config.redis.expected()).sealed_by(keyring.clone());
 
@@ -148,6 +158,7 @@ pub async fn run(
             config.redis.clone(),
             clock.clone(),
         );
+        let ahead = Arc::new(Ahead::default());
         let runtime = Runtime {
             config: worker.clone(),
             store: store.clone(),
@@ -155,6 +166,8 @@ pub async fn run(
             sessions: sessions.clone(),
             messages: Messages::new(store.clone(), &config.retention),
             uploads: uploads.clone(),
+            ahead: Arc::clone(&ahead),
+            downloads: downloads.clone(),
             lanes: lanes.clone(),
             engine: engine.clone(),
             link: link.clone(),
@@ -185,6 +198,7 @@ pub async fn run(
             webhooks: webhooks.clone(),
             log: EventLog::new(store.clone()),
             egress: egress.clone(),
+            downloads: downloads.clone(),
             config: config.webhooks.clone(),
             clock: Arc::clone(&clock),
             member: member.clone(),
@@ -211,6 +225,8 @@ pub async fn run(
             bytes: config.retention.events_bytes,
         };
         let retention = tokio::spawn(stop.clone().run_until_cancelled_owned(retention.run()));
+        let ahead = ahead.run(lanes.clone(), uploads.clone());
+        let ahead = tokio::spawn(stop.clone().run_until_cancelled_owned(ahead));
         let fresh = Arc::clone(&versions);
         let fresh = async move { fresh.keep_fresh().await };
         let fresh = tokio::spawn(stop.clone().run_until_cancelled_owned(fresh));
@@ -219,6 +235,7 @@ pub async fn run(
         let _ = delivering.await;
         let _ = guard.await;
         let _ = retention.await;
+        let _ = ahead.await;
         let _ = fresh.await;
         if let Err(error) = running.await {
             tracing::error!(%error, "the lane engine panicked");

@@ -74,3 +74,17 @@ pub(crate) fn download() -> Operation {
              renewed",
         )
 }
+
+pub(crate) fn linked() -> Operation {
+    Operation::new(TAG, "openMediaLink", "Fetch a file by its signed address")
+        .about(
+            "The address stands in the event of a message whose session or webhook has `autoDownload`. \
+             Whoever has it needs no key, until it ends (`media.link_lifetime_ms`). The answer is that of \
+             `GET /sessions/{session}/messages/{mid}/media`.",
+        )
+        .answer_as(200, "The file.", "*/*", file(), Value::Null)
+        .answer_as(206, "A part of it.", "*/*", file(), Value::Null)
+        .error(Code::NotFound, "there is no such file")
+        .error(Code::Gone, "`link_expired`, or `media_gone`: the file is not to be had any more")
+        .error(Code::GatewayUnavailable, "`media_unreachable`, `session_not_connected`")
+}

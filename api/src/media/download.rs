@@ -8,11 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Extension;
 use axum::extract::{Request, State};
+use axum::http::HeaderMap;
 use axum::response::Response;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use gateway_shared::command::{Command, MediaCommand};
-use gateway_shared::domain::{Content, Download, Jid, MediaKind, OrganizationId};
+use gateway_shared::domain::{Content, Download, Jid, OrganizationId};
 use gateway_shared::lane::SessionRef;
 use gateway_shared::media::{FetchError, Reference, StoredFile};
 use gateway_shared::messages::{Found, Located, Wanted, Whole};
@@ -50,13 +49,61 @@ pub(crate) async fn download(
     let mut problems = Problems::default();
     let chat = Query::of(request.uri()).parsed::<Jid>(&mut problems, "chat");
     problems.settle()?;
-    let wanted = Wanted {
-        id: &mid,
+    let place = Place {
+        of: &from,
+        mid: &mid,
         chat: chat.as_ref(),
+    };
+    serve_file_of(&app, place, &request_id, request.headers()).await
+}
+
+/// `GET /media/{token}`: the same, for whoever has a signed address.
+pub(crate) async fn linked(
+    State(app): State<Arc<App>>,
+    Extension(request_id): Extension<RequestId>,
+    Named(token): Named<String>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let link = app.links.read(&token);
+    let link = link.ok_or_else(|| ApiError::not_found("file"))?;
+    if link.expires_at <= app.now() {
+        let over = ApiError::new(Code::Gone, "the address is not good any more");
+        return Err(over.with("reason", "link_expired"));
+    }
+    let chat = link.chat.parse().ok();
+    let place = Place {
+        of: &link.of,
+        mid: &link.message,
+        chat: chat.as_ref(),
+    };
+    serve_file_of(&app, place, &request_id, request.headers()).await
+}
+
+/// Which message.
+struct Place<'a> {
+    of: &'a SessionRef,
+    mid: &'a str,
+    chat: Option<&'a Jid>,
+}
+
+async fn serve_file_of(
+    app: &App,
+    place: Place<'_>,
+    request_id: &RequestId,
+    headers: &HeaderMap,
+) -> Result<Response, ApiError> {
+    let Place {
+        of: from,
+        mid,
+        chat,
+    } = place;
+    let wanted = Wanted {
+        id: mid,
+        chat,
         idempotency: None,
         whole: true,
     };
-    let found = match app.messages.locate(&from, wanted).await? {
+    let found = match app.messages.locate(from, wanted).await? {
         Located::Found(found) => found,
         Located::SessionNotFound => return Err(session_not_found()),
         Located::KeyKnown | Located::Unknown | Located::OfFormerAccount => {
@@ -65,24 +112,24 @@ pub(crate) async fn download(
     };
     let organization = &from.organization;
     let keep = app.config.media.keep_ms;
-    let (file, labels) = match sent(&found, &mid) {
+    let (file, labels) = match sent(&found, mid) {
         Some((sha256, labels)) => {
             let file = app.media.hold(organization, &sha256, 0, keep).await?;
             (file.ok_or_else(gone)?, labels)
         }
         None => {
-            let download = found.message.download.as_ref();
+            let download = app.media.download_of(from, mid, &found.message)?;
             let download = download.ok_or_else(|| ApiError::not_found("media"))?;
             let message = Message {
-                of: &from,
-                mid: &mid,
+                of: from,
+                mid,
                 found: &found,
-                request_id: &request_id,
+                request_id,
             };
-            (fetched(&app, &message, download).await?, received(&found))
+            (fetched(app, &message, &download).await?, received(&found))
         }
     };
-    serve(&app, organization, &file, labels, request.headers()).await
+    serve(app, organization, &file, labels, headers).await
 }
 
 fn gone() -> ApiError {
@@ -131,12 +178,8 @@ async fn fetched(
     download: &Download,
 ) -> Result<StoredFile, ApiError> {
     let organization = &message.of.organization;
-    let mut reference = reference(download).ok_or_else(gone)?;
-    let sha256 = reference
-        .sha256
-        .as_ref()
-        .map(hex::encode)
-        .ok_or_else(gone)?;
+    let mut reference = Reference::of(download).ok_or_else(gone)?;
+    let sha256 = reference.name().ok_or_else(gone)?;
     if let Some(file) = stored(app, organization, &sha256).await? {
         return Ok(file);
     }
@@ -178,27 +221,6 @@ fn not_fetched(error: FetchError) -> ApiError {
         )
         .caused_by(error),
     }
-}
-
-/// What it takes to fetch a file, as its message says it.
-fn reference(download: &Download) -> Option<Reference> {
-    let bytes = |text: &Option<String>| match text {
-        Some(text) => STANDARD.decode(text).ok().map(Some),
-        None => Some(None),
-    };
-    Some(Reference {
-        direct_path: download.direct_path.clone()?,
-        media_key: bytes(&download.media_key)?,
-        info: match download.kind {
-            MediaKind::Image => "WhatsApp Image Keys",
-            MediaKind::Video => "WhatsApp Video Keys",
-            MediaKind::Audio => "WhatsApp Audio Keys",
-            MediaKind::Document => "WhatsApp Document Keys",
-            MediaKind::StickerPack => "WhatsApp Sticker Pack Keys",
-        },
-        sha256: bytes(&download.sha256)?,
-        enc_sha256: bytes(&download.enc_sha256)?,
-    })
 }
 
 /// Has the author's phone upload the file again, and gives where it is then.

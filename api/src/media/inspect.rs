@@ -17,6 +17,7 @@ use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
 pub(super) use ogg::waveform_of;
 
 use gateway_shared::domain::{FileFacts, HexBytes};
+use gateway_shared::media::sniff;
 use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
 
 /// How many of its first bytes say what a file is.
@@ -79,48 +80,6 @@ fn rewound(file: &File) -> BufReader<&File> {
     // A file of this process: it can be read again from its beginning, or nothing of it can.
     file.seek(SeekFrom::Start(0)).unwrap_or_default();
     BufReader::with_capacity(64 << 10, file)
-}
-
-/// The type of a file by its first bytes.
-pub(crate) fn sniff(head: &[u8]) -> String {
-    if head.starts_with(b"OggS") {
-        return "audio/ogg".to_owned();
-    }
-    if let Some(kind) = infer::get(head) {
-        return match kind.mime_type() {
-            "audio/x-wav" => "audio/wav",
-            "audio/opus" => "audio/ogg",
-            other => other,
-        }
-        .to_owned();
-    }
-    match std::str::from_utf8(head) {
-        Ok(text) if is_text(text) => of_text(text).to_owned(),
-        // A character may be cut at the end of what was read.
-        Err(error) if error.error_len().is_none() && error.valid_up_to() > 0 => {
-            let text = String::from_utf8_lossy(&head[..error.valid_up_to()]);
-            if is_text(&text) {
-                of_text(&text)
-            } else {
-                "application/octet-stream"
-            }
-            .to_owned()
-        }
-        _ => "application/octet-stream".to_owned(),
-    }
-}
-
-fn is_text(text: &str) -> bool {
-    !text.is_empty() && !text.chars().any(|c| c.is_control() && !c.is_whitespace())
-}
-
-fn of_text(text: &str) -> &'static str {
-    let begins = text.trim_start().to_ascii_lowercase();
-    if begins.starts_with("<svg") || (begins.starts_with("<?xml") && begins.contains("<svg")) {
-        "image/svg+xml"
-    } else {
-        "text/plain"
-    }
 }
 
 fn picture(file: &File, most_pixels: u64, facts: &mut FileFacts) -> Result<(), Unfit> {

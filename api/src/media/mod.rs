@@ -22,8 +22,7 @@ mod spool;
 mod upload;
 
 pub(crate) use admit::{Source, Wanted, admit};
-pub(crate) use download::{Fetches, download};
-pub(crate) use inspect::sniff;
+pub(crate) use download::{Fetches, download, linked};
 pub(crate) use name::safe_name;
 use spool::Spool;
 pub(crate) use upload::{create, is_mimetype};

@@ -25,6 +25,7 @@ pub(crate) fn example() -> Value {
         "ratePerMin": 20,
         "ratePerHour": 200,
         "autoRead": false,
+        "autoDownload": false,
         "presenceTyping": false,
         "online": false,
         "proxy": "socks5://proxy.example:1080",
@@ -57,6 +58,13 @@ fn changeable() -> Object {
         .optional(
             "autoRead",
             flag("Whether inbound messages are marked as read."),
+        )
+        .optional(
+            "autoDownload",
+            flag(
+                "Whether the files of messages that come in are fetched at once. Their events carry \
+                 `url`, a signed address that needs no key.",
+            ),
         )
         .optional(
             "presenceTyping",

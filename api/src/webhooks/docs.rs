@@ -50,6 +50,7 @@ fn example() -> Value {
         "url": "https://example.com/hooks/whatsapp",
         "events": ["message", "message.status"],
         "format": "gateway",
+        "autoDownload": false,
         "customHeaders": {"x-tenant": "acme"},
         "active": true,
         "health": {"state": "ok", "failures": 0, "delivered": 0, "dead": 0, "held": 0},
@@ -78,6 +79,13 @@ fn fields(object: Object) -> Object {
     object
         .optional("sessionId", schema_of::<SessionId>())
         .optional("format", inline::<Format>())
+        .optional(
+            "autoDownload",
+            flag(
+                "Whether the files of messages are fetched at once; what is posted then carries their \
+                 signed addresses (`url`; `link` in the whapi format), which need no key.",
+            ),
+        )
         .optional(
             "customHeaders",
             json!({

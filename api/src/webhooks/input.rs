@@ -33,6 +33,7 @@ pub(super) struct Given {
     events: Option<EventFilter>,
     pub(super) session_id: Option<SessionId>,
     format: Option<Format>,
+    auto_download: Option<bool>,
     custom_headers: Option<CustomHeaders>,
     /// `Some(None)` = the gateway's own schedule.
     retry_policy: Option<Option<RetryPolicy>>,
@@ -70,6 +71,7 @@ fn read(mut fields: Fields, problems: &mut Problems, egress: &Egress) -> Given {
     let events = events(&mut fields, problems);
     let session_id = fields.parsed(problems, "sessionId");
     let format = fields.parsed::<Named<Format>>(problems, "format");
+    let auto_download = fields.flag(problems, "autoDownload");
     let custom_headers = headers(&mut fields, problems);
     let retry_policy = retry_policy(&mut fields, problems);
     let active = fields.flag(problems, "active");
@@ -79,6 +81,7 @@ fn read(mut fields: Fields, problems: &mut Problems, egress: &Egress) -> Given {
         events,
         session_id,
         format: format.map(|format| format.0),
+        auto_download,
         custom_headers,
         retry_policy,
         active,
@@ -220,6 +223,9 @@ impl Given {
         if let Some(format) = self.format {
             webhook.format = format;
         }
+        if let Some(on) = self.auto_download {
+            webhook.auto_download = on;
+        }
         if let Some(headers) = &self.custom_headers {
             webhook.custom_headers.clone_from(headers);
         }
@@ -236,6 +242,7 @@ impl From<Given> for CreateWebhook {
             events: given.events.unwrap_or_else(|| EventFilter(Vec::new())),
             session_id: given.session_id,
             format: given.format.unwrap_or_default(),
+            auto_download: given.auto_download.unwrap_or(false),
             custom_headers: given.custom_headers.unwrap_or_default(),
             retry_policy: given.retry_policy.flatten(),
             active: given.active.unwrap_or(true),

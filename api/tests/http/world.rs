@@ -178,6 +178,7 @@ impl World {
             start: true,
             limits,
             auto_read: false,
+            auto_download: false,
             presence_typing: false,
             proxy: None,
             device_name: String::new(),

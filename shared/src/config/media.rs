@@ -54,6 +54,14 @@ pub struct MediaConfig {
     pub fetch_bytes: u64,
     /// How many files one API fetches at once.
     pub fetch_concurrency: usize,
+    /// Greatest file that is fetched by itself (`autoDownload`), in bytes.
+    pub auto_download_bytes: u64,
+    /// How many files one worker fetches at once by itself.
+    pub auto_download_concurrency: usize,
+    /// How long a signed address of a file is good, in milliseconds.
+    pub link_lifetime_ms: u64,
+    /// How long before its time the files of a scheduled send are uploaded, in milliseconds.
+    pub upload_ahead_ms: u64,
     /// An S3-compatible store.
     pub s3: S3Config,
 }
@@ -115,6 +123,7 @@ pub(super) fn problems(media: &MediaConfig, problems: &mut Problems) {
         ("media.sticker_bytes", media.sticker_bytes),
         ("media.animated_sticker_bytes", media.animated_sticker_bytes),
         ("media.fetch_bytes", media.fetch_bytes),
+        ("media.auto_download_bytes", media.auto_download_bytes),
     ];
     for (setting, bytes) in sizes {
         problems.range(setting, bytes, 1_024..=2 * GIB);
@@ -139,6 +148,16 @@ pub(super) fn problems(media: &MediaConfig, problems: &mut Problems) {
         64 << 20..=64 * GIB,
     );
     problems.range(
+        "media.link_lifetime_ms",
+        media.link_lifetime_ms,
+        SECOND..=366 * 24 * HOUR,
+    );
+    problems.range(
+        "media.upload_ahead_ms",
+        media.upload_ahead_ms,
+        SECOND..=HOUR,
+    );
+    problems.range(
         "media.upload_lifetime_ms",
         media.upload_lifetime_ms,
         SECOND..=30 * 24 * HOUR,
@@ -147,6 +166,10 @@ pub(super) fn problems(media: &MediaConfig, problems: &mut Problems) {
         ("media.inspect_concurrency", media.inspect_concurrency),
         ("media.upload_concurrency", media.upload_concurrency),
         ("media.fetch_concurrency", media.fetch_concurrency),
+        (
+            "media.auto_download_concurrency",
+            media.auto_download_concurrency,
+        ),
     ] {
         problems.range(setting, number as u64, 1..=256);
     }

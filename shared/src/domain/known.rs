@@ -48,7 +48,11 @@ pub struct KnownMessage {
     /// What others encrypt with what they answer to it, if it is an event in a calendar.
     #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<PollSecret>,
-    /// How its file is fetched, if it has one.
+    /// How its file is fetched, if it has one, sealed with the keys of `[secrets]`
+    /// ([`MediaStore::download_of`](crate::media::MediaStore::download_of) opens it).
+    #[serde(rename = "g", default, skip_serializing_if = "Option::is_none")]
+    pub sealed_download: Option<String>,
+    /// The same in the clear, as earlier versions wrote it: it is read, and no more written.
     #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
     pub download: Option<Download>,
     /// The place in the event stream at which it was told as it is now, if it came in or was edited
@@ -79,6 +83,7 @@ impl KnownMessage {
             revoked: false,
             poll: None,
             secret: None,
+            sealed_download: None,
             download: None,
             event: None,
             edit: None,

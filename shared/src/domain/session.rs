@@ -139,6 +139,9 @@ pub struct Session {
     pub limits: Limits,
     /// Whether inbound messages are marked as read.
     pub auto_read: bool,
+    /// Whether the files of messages that come in are fetched at once.
+    #[serde(default)]
+    pub auto_download: bool,
     /// Whether "typing…" is shown before a text is sent.
     pub presence_typing: bool,
     /// Whether contacts see the account as online.

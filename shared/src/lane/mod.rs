@@ -20,6 +20,7 @@
 //! that is stale. The scripts' heads in `lua/` list arguments and replies.
 
 mod accept;
+mod ahead;
 mod backlog;
 mod batch;
 mod budget;

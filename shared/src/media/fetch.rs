@@ -6,12 +6,14 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use reqwest::{Client, Url};
 
 use super::decrypt::Decryptor;
-use super::{MediaError, MediaStore, StoredFile};
-use crate::domain::{FileFacts, OrganizationId};
+use super::{MediaError, MediaStore, StoredFile, sniff};
+use crate::domain::{Download, FileFacts, MediaKind, OrganizationId};
 
 /// How long a host may take to be reached, and to say anything at all.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -32,6 +34,36 @@ pub struct Reference {
     pub sha256: Option<Vec<u8>>,
     /// SHA-256 of what the hosts keep.
     pub enc_sha256: Option<Vec<u8>>,
+}
+
+impl Reference {
+    /// What it takes to fetch a file, as its message says it; `None` where it says too little.
+    #[must_use]
+    pub fn of(download: &Download) -> Option<Self> {
+        let bytes = |text: &Option<String>| match text {
+            Some(text) => STANDARD.decode(text).ok().map(Some),
+            None => Some(None),
+        };
+        Some(Self {
+            direct_path: download.direct_path.clone()?,
+            media_key: bytes(&download.media_key)?,
+            info: match download.kind {
+                MediaKind::Image => "WhatsApp Image Keys",
+                MediaKind::Video => "WhatsApp Video Keys",
+                MediaKind::Audio => "WhatsApp Audio Keys",
+                MediaKind::Document => "WhatsApp Document Keys",
+                MediaKind::StickerPack => "WhatsApp Sticker Pack Keys",
+            },
+            sha256: bytes(&download.sha256)?,
+            enc_sha256: bytes(&download.enc_sha256)?,
+        })
+    }
+
+    /// Its name in the store: the SHA-256 of its content, as hex.
+    #[must_use]
+    pub fn name(&self) -> Option<String> {
+        self.sha256.as_ref().map(hex::encode)
+    }
 }
 
 /// Why a file was not fetched.
@@ -72,22 +104,21 @@ impl From<MediaError> for Failed {
 pub struct Fetcher {
     store: MediaStore,
     http: Client,
-    sniff: fn(&[u8]) -> String,
 }
 
 impl Fetcher {
-    /// A fetcher into this store; `sniff` gives the type of a file by its first bytes.
+    /// A fetcher into this store.
     ///
     /// # Errors
     /// When TLS can not be set up.
-    pub fn new(store: MediaStore, sniff: fn(&[u8]) -> String) -> Result<Self, MediaError> {
+    pub fn new(store: MediaStore) -> Result<Self, MediaError> {
         let http = Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT)
             .read_timeout(SILENCE)
             .build()?;
-        Ok(Self { store, http, sniff })
+        Ok(Self { store, http })
     }
 
     /// Fetches a file; from then on it is in the store for `media.keep_ms`.
@@ -175,7 +206,7 @@ impl Fetcher {
             return Err(failed);
         }
         let facts = FileFacts {
-            mimetype: (self.sniff)(&head),
+            mimetype: sniff(&head),
             ..FileFacts::default()
         };
         let keep = self.store.config().keep_ms;

@@ -32,6 +32,8 @@ pub struct NewSession {
     pub limits: Limits,
     /// Whether inbound messages are marked as read.
     pub auto_read: bool,
+    /// Whether the files of messages that come in are fetched at once.
+    pub auto_download: bool,
     /// Whether "typing…" is shown before a text is sent.
     pub presence_typing: bool,
     /// The proxy that it connects through.
@@ -53,6 +55,8 @@ pub struct SessionPatch {
     pub rate_per_hour: Option<u32>,
     /// Whether inbound messages are marked as read.
     pub auto_read: Option<bool>,
+    /// Whether the files of messages that come in are fetched at once.
+    pub auto_download: Option<bool>,
     /// Whether "typing…" is shown before a text is sent.
     pub presence_typing: Option<bool>,
     /// The proxy that it connects through; `Some(None)` = none of its own.
@@ -109,6 +113,7 @@ impl Sessions {
             ("ratePerMin", new.limits.rate_per_min.to_string()),
             ("ratePerHour", new.limits.rate_per_hour.to_string()),
             ("autoRead", flag(new.auto_read).to_owned()),
+            ("autoDownload", flag(new.auto_download).to_owned()),
             ("presenceTyping", flag(new.presence_typing).to_owned()),
             ("deviceName", new.device_name.clone()),
             ("platform", new.platform.clone()),
@@ -237,6 +242,10 @@ impl Sessions {
             patch.rate_per_hour.map(|rate| rate.to_string()),
         );
         set("autoRead", patch.auto_read.map(|on| flag(on).to_owned()));
+        set(
+            "autoDownload",
+            patch.auto_download.map(|on| flag(on).to_owned()),
+        );
         set(
             "presenceTyping",
             patch.presence_typing.map(|on| flag(on).to_owned()),

@@ -115,6 +115,7 @@ impl SessionRecord {
                 rate_per_hour: rate("ratePerHour", default.rate_per_hour),
             },
             auto_read: text("autoRead").as_deref() == Some("1"),
+            auto_download: text("autoDownload").as_deref() == Some("1"),
             presence_typing: text("presenceTyping").as_deref() == Some("1"),
             online: text("online").as_deref() == Some("1"),
             proxy: text("proxy"),

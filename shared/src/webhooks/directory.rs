@@ -23,6 +23,8 @@ pub(super) struct Definition {
     events: EventFilter,
     session_id: Option<SessionId>,
     format: Format,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    auto_download: bool,
     retry_policy: Option<RetryPolicy>,
     /// [`Sealed`], sealed, in hex.
     sealed: String,
@@ -49,6 +51,8 @@ pub struct CreateWebhook {
     pub session_id: Option<SessionId>,
     /// The form of what is posted.
     pub format: Format,
+    /// Whether the files of messages are fetched at once, and their signed addresses posted.
+    pub auto_download: bool,
     /// Headers of one's own.
     pub custom_headers: CustomHeaders,
     /// When a refused event is tried again.
@@ -116,6 +120,7 @@ impl Webhooks {
             events: new.events.clone(),
             session_id: new.session_id.clone(),
             format: new.format,
+            auto_download: new.auto_download,
             retry_policy: new.retry_policy,
             sealed: self.seal(&of, &secrets, &new.custom_headers)?,
             created_at: now,
@@ -262,6 +267,7 @@ impl Webhooks {
                 events: webhook.events.clone(),
                 session_id: webhook.session_id.clone(),
                 format: webhook.format,
+                auto_download: webhook.auto_download,
                 retry_policy: webhook.retry_policy,
                 sealed: self.seal(of, &secrets, &webhook.custom_headers)?,
                 created_at: webhook.created_at,
@@ -460,6 +466,7 @@ fn webhook(
         events: definition.events,
         session_id: definition.session_id,
         format: definition.format,
+        auto_download: definition.auto_download,
         custom_headers: custom_headers.clone(),
         retry_policy: definition.retry_policy,
         active: state.get("active").is_none_or(|active| active == "1"),

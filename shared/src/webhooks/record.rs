@@ -57,6 +57,8 @@ pub struct Webhook {
     pub session_id: Option<SessionId>,
     /// The form of what is posted.
     pub format: Format,
+    /// Whether the files of messages are fetched at once, and their signed addresses posted.
+    pub auto_download: bool,
     /// Headers of one's own, sent with every delivery.
     pub custom_headers: CustomHeaders,
     /// When a refused event is tried again; absent = the gateway's own schedule, up to 72 hours.

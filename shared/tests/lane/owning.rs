@@ -27,6 +27,7 @@ impl Offered {
             start: true,
             limits: Limits::default(),
             auto_read: false,
+            auto_download: false,
             presence_typing: false,
             proxy: None,
             device_name: String::new(),

@@ -91,6 +91,7 @@ async fn create(
         start,
         limits: Limits::default(),
         auto_read: false,
+        auto_download: false,
         presence_typing: false,
         proxy: None,
         device_name: String::new(),

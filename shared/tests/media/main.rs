@@ -1,5 +1,7 @@
 //! The store of files against a real Redis and a folder.
 
+mod s3;
+
 use std::path::Path;
 
 use gateway_shared::config::{Config, MediaConfig};

@@ -26,6 +26,7 @@ async fn while_a_slot_moves_its_scripts_run_nowhere_and_afterwards_all_is_there(
         start: true,
         limits: Limits::default(),
         auto_read: false,
+        auto_download: false,
         presence_typing: false,
         proxy: None,
         device_name: String::new(),

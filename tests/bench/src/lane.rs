@@ -240,6 +240,7 @@ impl Bench {
             start: true,
             limits: unlimited,
             auto_read: false,
+            auto_download: false,
             presence_typing: false,
             proxy: None,
             device_name: String::new(),

@@ -5,9 +5,10 @@
 // It writes one JSON object a line:
 // {event: 'qr' | 'open' | 'message' | 'status' | 'group' | 'members' | 'done' | 'closed', …}
 // and reads one a line: {send: {to, …content}}, {read: {chat, id}}, {call: [name, …arguments]},
-// {stop: true}. What a call gave is told by 'done', and what it refused with as its `error`.
+// {open: id}, {stop: true}. 'opened' tells the file of a message, base64. What a call gave is told by 'done', and what it refused with as its `error`.
 import { createInterface } from 'node:readline'
 import makeWASocket, {
+  downloadMediaMessage,
   DisconnectReason,
   WA_CERT_DETAILS,
   useMultiFileAuthState,
@@ -18,6 +19,8 @@ const [url, rootKey, folder] = process.argv.slice(2)
 // The root of the certificate chain that it is to trust.
 WA_CERT_DETAILS.PUBLIC_KEY = Buffer.from(rootKey, 'hex')
 
+// Messages with files, to be opened later.
+const files = new Map()
 const tell = (event, fields = {}) => process.stdout.write(`${JSON.stringify({ event, ...fields })}\n`)
 const logger = pino({ level: process.env.BAILEYS_LOG ?? 'silent' }, pino.destination(2))
 const { state, saveCreds } = await useMultiFileAuthState(folder)
@@ -53,6 +56,7 @@ function connect() {
       if (key.fromMe && status) tell('status', { id: key.id, status })
       const text = message?.conversation ?? message?.extendedTextMessage?.text
       const { remoteJid: chat, fromMe, participant } = key
+      if (message) files.set(key.id, { key, message })
       if (message) tell('message', { id: key.id, chat, fromMe: !!fromMe, participant, text, message })
     }
   })
@@ -71,8 +75,12 @@ for await (const line of createInterface({ input: process.stdin })) {
   const command = JSON.parse(line)
   if (command.send) {
     const { to, ...content } = command.send
-    const sent = await socket.sendMessage(to, content)
-    tell('sent', { id: sent.key.id })
+    try {
+      const sent = await socket.sendMessage(to, content)
+      tell('sent', { id: sent.key.id })
+    } catch (error) {
+      tell('sent', { error: String(error) })
+    }
   }
   if (command.call) {
     const [name, ...given] = command.call
@@ -80,6 +88,14 @@ for await (const line of createInterface({ input: process.stdin })) {
       tell('done', { name, result: await socket[name](...given) })
     } catch (error) {
       tell('done', { name, error: error.data ?? error.message })
+    }
+  }
+  if (command.open) {
+    try {
+      const file = await downloadMediaMessage(files.get(command.open), 'buffer', {})
+      tell('opened', { id: command.open, file: file.toString('base64') })
+    } catch (error) {
+      tell('opened', { id: command.open, error: String(error) })
     }
   }
   if (command.read) {

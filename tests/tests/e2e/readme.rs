@@ -54,6 +54,11 @@ async fn the_walk_through_works_line_by_line() -> Result<()> {
     }
     let picture = std::fs::read(folder.join("qr.png"))?;
     ensure!(picture.starts_with(b"\x89PNG"), "no picture of a code");
+    let fetched = std::fs::read(folder.join("again.png"))?;
+    ensure!(
+        fetched == picture,
+        "the picture that was sent is fetched as it was"
+    );
     std::fs::remove_dir_all(folder)?;
     Ok(())
 }

@@ -286,6 +286,7 @@ async fn run_connection(
         }
     };
     place.fill(&link);
+    runtime.ahead.follow(owner, &link);
     let lane = runtime.engine.attach(LaneSpec {
         from: owner.of.clone(),
         epoch: owner.epoch,

@@ -6,12 +6,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use gateway_shared::domain::{Amendment, KnownMessage, PollKey};
+use gateway_shared::domain::{Amendment, Download, KnownMessage, PollKey};
 use gateway_shared::session::{ChannelPlace, InboundEvent, Vote};
 
 use super::presence::PresenceSettings;
 use super::timers::ChatTimers;
-use super::{Owner, Runtime};
+use super::{FileMessage, Owner, Runtime};
 use crate::link::{ChannelPlaces, InboundMessage, InboundRefused, InboundSink, WaAddress};
 
 /// Writes inbound messages to the organization's event stream, and what is to be remembered of
@@ -40,26 +40,84 @@ impl EventSink {
     }
 }
 
+impl EventSink {
+    /// Says in a message where its file will be; what is to be fetched for that.
+    fn announce(
+        &self,
+        message: &mut InboundMessage,
+    ) -> Result<Option<(FileMessage, Download)>, InboundRefused> {
+        let (Some(content), Some(download)) = (&mut message.payload.content, &message.download)
+        else {
+            return Ok(None);
+        };
+        let file = FileMessage {
+            of: self.owner.of.clone(),
+            id: message.id.clone(),
+            chat: message.chat.to_string(),
+            sender: (!message.from_me).then(|| message.sender.to_string()),
+        };
+        let now = self.runtime.now();
+        let announced = self.runtime.downloads.announce(now, &file, content);
+        let wanted = announced.map_err(|error| InboundRefused(Box::new(error)))?;
+        Ok(wanted.then(|| (file, download.clone())))
+    }
+
+    fn event(
+        &self,
+        message: &InboundMessage,
+        vote: Option<Vote>,
+    ) -> Result<InboundEvent, InboundRefused> {
+        // A post to a status is no message of a chat.
+        let mut known = (is_message(message) && !message.story).then(|| known(message));
+        if let (Some(known), Some(download)) = (&mut known, &message.download) {
+            let store = self.runtime.uploads.store();
+            let sealed = store.seal_download(&self.owner.of, &message.id, download);
+            let sealed = sealed.map_err(|error| InboundRefused(Box::new(error)))?;
+            known.sealed_download = Some(sealed);
+        }
+        Ok(InboundEvent {
+            identity: message.identity(),
+            kind: kind(message),
+            // In the order of its fields, which `inbound.lua` counts on. A struct of texts and numbers
+            // always has a JSON form.
+            payload: serde_json::to_string(&message.payload).unwrap_or_default(),
+            id: message.id.clone(),
+            known,
+            amends: amendment(message),
+            vote,
+            channel: message.server_id.map(|server_id| ChannelPlace {
+                channel: message.chat.to_string(),
+                server_id,
+            }),
+            timer: match &message.payload.target_message_id {
+                None => self.timers.news(message),
+                Some(_) => None,
+            },
+        })
+    }
+}
+
 #[async_trait]
 impl InboundSink for EventSink {
     async fn commit(&self, batch: &[InboundMessage]) -> Result<(), InboundRefused> {
         let mut events = Vec::with_capacity(batch.len());
+        let mut files = Vec::new();
         for message in batch {
             if message.story && !self.runtime.config.status_posts {
                 continue;
             }
-            if message.payload.target_message_id.is_none() {
-                let timer = self.timers.news(message);
-                events.push(InboundEvent {
-                    timer,
-                    ..event(message, None)
-                });
-                continue;
+            if message.payload.target_message_id.is_some() {
+                let mut message = message.clone();
+                let vote = self.complete(&mut message, batch).await;
+                let vote = vote.map_err(|error| InboundRefused(Box::new(error)))?;
+                events.push(self.event(&message, vote)?);
+            } else if self.presence.downloads() && message.download.is_some() && !message.story {
+                let mut message = message.clone();
+                files.extend(self.announce(&mut message)?);
+                events.push(self.event(&message, None)?);
+            } else {
+                events.push(self.event(message, None)?);
             }
-            let mut message = message.clone();
-            let vote = self.complete(&mut message, batch).await;
-            let vote = vote.map_err(|error| InboundRefused(Box::new(error)))?;
-            events.push(event(&message, vote));
         }
         if events.is_empty() {
             return Ok(());
@@ -74,6 +132,13 @@ impl InboundSink for EventSink {
             self.timers.keep(timer);
         }
         self.presence.read(batch);
+        if !files.is_empty() {
+            let link = self.presence.link().as_ref().map(Arc::downgrade);
+            for (file, download) in files {
+                let link = link.clone().unwrap_or_default();
+                self.runtime.downloads.fetch(file, download, link);
+            }
+        }
         Ok(())
     }
 
@@ -122,26 +187,6 @@ fn kind(message: &InboundMessage) -> &'static str {
         _ if message.story => "status.post",
         _ if message.from_me => "message.from_me",
         _ => "message",
-    }
-}
-
-fn event(message: &InboundMessage, vote: Option<Vote>) -> InboundEvent {
-    InboundEvent {
-        identity: message.identity(),
-        kind: kind(message),
-        // In the order of its fields, which `inbound.lua` counts on. A struct of texts and numbers always
-        // has a JSON form.
-        payload: serde_json::to_string(&message.payload).unwrap_or_default(),
-        id: message.id.clone(),
-        // A post to a status is no message of a chat.
-        known: (is_message(message) && !message.story).then(|| known(message)),
-        amends: amendment(message),
-        vote,
-        channel: message.server_id.map(|server_id| ChannelPlace {
-            channel: message.chat.to_string(),
-            server_id,
-        }),
-        timer: None,
     }
 }
 
@@ -202,6 +247,5 @@ fn known(message: &InboundMessage) -> KnownMessage {
     }
     known.poll = message.poll.as_ref().and_then(PollKey::of);
     known.secret = message.secret.clone();
-    known.download = message.download.clone();
     known
 }

@@ -6,9 +6,11 @@
 
 mod account;
 mod actor;
+mod ahead;
 mod binding;
 mod commands;
 mod dispatch;
+mod downloads;
 mod facts;
 mod groups;
 mod identities;
@@ -43,6 +45,8 @@ use gateway_shared::secrets::Keyring;
 use gateway_shared::session::Sessions;
 use tokio::sync::{Semaphore, mpsc};
 
+pub(crate) use ahead::Ahead;
+pub(crate) use downloads::{Downloads, FileMessage};
 pub(crate) use presence::LONGEST_TYPING;
 pub(crate) use upload::Uploads;
 pub use versions::Versions;
@@ -94,6 +98,10 @@ pub struct Runtime {
     pub messages: Messages,
     /// The files of sends.
     pub(crate) uploads: Uploads,
+    /// Sessions whose scheduled files are uploaded ahead.
+    pub(crate) ahead: Arc<Ahead>,
+    /// Files that are fetched by themselves.
+    pub(crate) downloads: Downloads,
     /// The lanes.
     pub lanes: Lanes,
     /// Runs the lanes.

@@ -38,6 +38,7 @@ impl LinkPlace {
 #[derive(Debug)]
 pub(super) struct PresenceSettings {
     reads: AtomicBool,
+    downloads: AtomicBool,
     types: AtomicBool,
     place: Arc<LinkPlace>,
 }
@@ -47,6 +48,7 @@ impl PresenceSettings {
     pub(super) fn of(session: &Session, place: &Arc<LinkPlace>) -> Self {
         Self {
             reads: AtomicBool::new(session.auto_read),
+            downloads: AtomicBool::new(session.auto_download),
             types: AtomicBool::new(session.presence_typing),
             place: Arc::clone(place),
         }
@@ -55,7 +57,19 @@ impl PresenceSettings {
     /// The session may have been changed.
     pub(super) fn follow(&self, session: &Session) {
         self.reads.store(session.auto_read, Ordering::Relaxed);
+        self.downloads
+            .store(session.auto_download, Ordering::Relaxed);
         self.types.store(session.presence_typing, Ordering::Relaxed);
+    }
+
+    /// Whether files are fetched by themselves.
+    pub(super) fn downloads(&self) -> bool {
+        self.downloads.load(Ordering::Relaxed)
+    }
+
+    /// The link, if it is open.
+    pub(super) fn link(&self) -> Option<Arc<Link>> {
+        self.place.link()
     }
 
     /// Messages were told: shows their authors that they were read, if that is wished. It goes its

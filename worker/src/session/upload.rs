@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use gateway_shared::clock::{Clock, Millis, SystemClock};
-use gateway_shared::domain::{Content, SendFailure};
-use gateway_shared::lane::{Attempt, ClaimedSend, Epoch};
+use gateway_shared::domain::{Content, Media, OutboxId, SendFailure};
+use gateway_shared::lane::{Attempt, ClaimedSend, Epoch, Lanes, SessionRef};
 use gateway_shared::media::{MediaError, MediaStore, Uploaded};
 use tokio::sync::Semaphore;
 
@@ -33,6 +33,11 @@ impl Uploads {
         }
     }
 
+    /// The store that they are in.
+    pub(crate) fn store(&self) -> &MediaStore {
+        &self.store
+    }
+
     /// What WhatsApp has of the files of a send: of an earlier attempt, or uploaded now and recorded.
     ///
     /// # Errors
@@ -47,69 +52,110 @@ impl Uploads {
         let media = media.unwrap_or_default();
         let mut all = Vec::with_capacity(media.len());
         for (item, media) in media.into_iter().enumerate() {
-            let known = self.store.upload_of(&send.from, &send.id, item).await;
-            let known = known.map_err(|error| self.again(send, &error))?;
-            let lifetime = self.store.config().upload_lifetime_ms;
-            let fresh = |uploaded: &Uploaded| {
-                let age = self.clock.now().saturating_sub(uploaded.at);
-                age < Millis::try_from(lifetime).unwrap_or(Millis::MAX)
+            let place = Place {
+                from: &send.from,
+                epoch,
+                id: &send.id,
+                item,
             };
-            if let Some(known) = known.clone().filter(fresh) {
-                all.push(known);
-                continue;
-            }
-            // A file that is forwarded is at WhatsApp already.
-            if let Some(reference) = &media.reference
-                && let Ok(there) = self
-                    .store
-                    .open_reference(&send.from.organization, reference)
-            {
-                all.push(there);
-                continue;
-            }
-            // Closed never: it lives as long as this does.
-            let _turn = self.turns.acquire().await;
-            let organization = &send.from.organization;
-            let file = self
-                .store
-                .hold(organization, &media.sha256, 0, 0)
-                .await
-                .map_err(|error| self.again(send, &error))?;
-            let Some(file) = file else {
-                return Err(gone());
-            };
-            let content = match self.store.read(organization, &file, 0..file.size).await {
-                Ok(content) => content,
-                Err(MediaError::Damaged) => return Err(gone()),
-                Err(error) => return Err(self.again(send, &error)),
-            };
-            let key = known.as_ref().map(|known| &known.media_key);
-            let uploaded = match link.upload(media.kind, content, key).await {
-                Ok(uploaded) => uploaded,
-                Err(UploadFailed::NotConnected) => return Err(Verdict::released()),
-                Err(UploadFailed::Store(MediaError::Damaged)) => return Err(gone()),
-                Err(error) => return Err(self.retry(send, &error.to_string())),
-            };
-            let owner = (&send.from, epoch);
-            match self
-                .store
-                .keep_upload(owner, &send.id, item, &uploaded)
-                .await
-            {
-                Ok(true) => all.push(uploaded),
-                // Somebody else's send by now.
-                Ok(false) => return Err(Verdict::released()),
-                Err(error) => return Err(self.again(send, &error)),
-            }
+            let uploaded = self.one(link, place, media).await;
+            all.push(uploaded.map_err(|failed| match failed {
+                Failed::Gone => gone(),
+                Failed::Later => Verdict::released(),
+                Failed::Problem(problem) => self.retry(send, &problem),
+            })?);
         }
         Ok(all)
     }
 
-    /// Law 5: that Redis is away costs no attempt.
-    fn again(&self, send: &ClaimedSend, error: &MediaError) -> Verdict {
-        match error {
-            MediaError::Redis(_) => Verdict::released(),
-            error => self.retry(send, &error.to_string()),
+    /// What is scheduled for soon and has files.
+    pub(super) async fn scheduled(
+        &self,
+        lanes: &Lanes,
+        from: &SessionRef,
+    ) -> Vec<(OutboxId, Content)> {
+        let ahead = Millis::try_from(self.store.config().upload_ahead_ms).unwrap_or(0);
+        let until = self.clock.now().saturating_add(ahead);
+        match lanes.scheduled_before(from, until).await {
+            Ok(mut soon) => {
+                soon.retain(|(_, content)| !content.files().is_empty());
+                soon
+            }
+            Err(error) => {
+                tracing::debug!(session = %from.session, %error, "what is scheduled was not read");
+                Vec::new()
+            }
+        }
+    }
+
+    /// Uploads the files of what is scheduled, so that it leaves at its time. What fails is uploaded
+    /// when its time has come.
+    pub(super) async fn ahead(
+        &self,
+        link: &Link,
+        owner: (&SessionRef, Epoch),
+        soon: Vec<(OutboxId, Content)>,
+    ) {
+        let (from, epoch) = owner;
+        for (id, content) in soon {
+            for (item, media) in content.files().into_iter().enumerate() {
+                let place = Place {
+                    from,
+                    epoch,
+                    id: &id,
+                    item,
+                };
+                if let Err(failed) = self.one(link, place, media).await {
+                    tracing::debug!(session = %from.session, outbox_id = %id, ?failed,
+                        "a file was not uploaded ahead of its time");
+                    break;
+                }
+            }
+        }
+    }
+
+    /// One file of a send.
+    async fn one(&self, link: &Link, place: Place<'_>, media: &Media) -> Result<Uploaded, Failed> {
+        let Place {
+            from,
+            epoch,
+            id,
+            item,
+        } = place;
+        let organization = &from.organization;
+        let known = self.store.upload_of(from, id, item).await?;
+        let lifetime = self.store.config().upload_lifetime_ms;
+        let fresh = |uploaded: &Uploaded| {
+            let age = self.clock.now().saturating_sub(uploaded.at);
+            age < Millis::try_from(lifetime).unwrap_or(Millis::MAX)
+        };
+        if let Some(known) = known.clone().filter(fresh) {
+            return Ok(known);
+        }
+        // A file that is forwarded is at WhatsApp already.
+        if let Some(reference) = &media.reference
+            && let Ok(there) = self.store.open_reference(organization, reference)
+        {
+            return Ok(there);
+        }
+        // Closed never: it lives as long as this does.
+        let _turn = self.turns.acquire().await;
+        let file = self.store.hold(organization, &media.sha256, 0, 0).await?;
+        let file = file.ok_or(Failed::Gone)?;
+        let content = self.store.read(organization, &file, 0..file.size).await?;
+        let key = known.as_ref().map(|known| &known.media_key);
+        let uploaded = match link.upload(media.kind, content, key).await {
+            Ok(uploaded) => uploaded,
+            Err(UploadFailed::NotConnected) => return Err(Failed::Later),
+            Err(UploadFailed::Store(error)) => return Err(error.into()),
+            Err(error) => return Err(Failed::Problem(error.to_string())),
+        };
+        let kept = self.store.keep_upload((from, epoch), id, item, &uploaded);
+        // Otherwise it is somebody else's send by now.
+        if kept.await? {
+            Ok(uploaded)
+        } else {
+            Err(Failed::Later)
         }
     }
 
@@ -120,6 +166,37 @@ impl Uploads {
         let wait = Millis::try_from(wait.as_millis()).unwrap_or(Millis::MAX);
         let failure = SendFailure::new("attempts_exhausted", "the file could not be uploaded");
         Attempt::Retry(self.clock.now().saturating_add(wait), failure).into()
+    }
+}
+
+/// Which file of which send.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    from: &'a SessionRef,
+    epoch: Epoch,
+    id: &'a OutboxId,
+    item: usize,
+}
+
+/// Why a file is not at WhatsApp.
+#[derive(Debug)]
+enum Failed {
+    /// It is in the store no more.
+    Gone,
+    /// Nothing is wrong with it: there is no connection, no Redis, or another owner.
+    Later,
+    /// It was tried.
+    Problem(String),
+}
+
+impl From<MediaError> for Failed {
+    fn from(error: MediaError) -> Self {
+        match error {
+            MediaError::Damaged => Self::Gone,
+            // Law 5: that Redis is away costs no attempt.
+            MediaError::Redis(_) => Self::Later,
+            error => Self::Problem(error.to_string()),
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use gateway_shared::webhooks::{
 use tokio::time::Instant;
 
 use super::dispatcher::Shared;
+use super::files::with_address;
 use super::queue::Item;
 
 /// What is delivered to, as it was when the attempt began.
@@ -158,7 +159,8 @@ async fn load(shared: &Shared, endpoint: &Endpoint, chat: &str) -> Result<Loaded
     delivery.event.clone_from(&event.kind);
     delivery.session.clone_from(&event.session);
     // A webhook whose format was changed may have no shape for it any more.
-    let Some(body) = render(endpoint.webhook.format, &event) else {
+    let shown = with_address(shared, endpoint, &event, false);
+    let Some(body) = render(endpoint.webhook.format, &shown) else {
         return Err(Outcome::Lost(Box::new(delivery)));
     };
     Ok(Loaded {

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::assign::falls_to;
 use super::endpoint::{Delivering, Ended, Order};
 use crate::pool::Membership;
+use crate::session::Downloads;
 
 /// How often the live workers are looked at.
 const TICK: Duration = Duration::from_secs(1);
@@ -36,6 +37,7 @@ pub(crate) struct Shared {
     pub(super) webhooks: Webhooks,
     pub(super) log: EventLog,
     pub(super) egress: Egress,
+    pub(super) downloads: Downloads,
     pub(super) config: WebhookConfig,
     pub(super) clock: Arc<SystemClock>,
     pub(super) member: Membership,
@@ -85,6 +87,8 @@ pub struct Parts {
     pub log: EventLog,
     /// What posts.
     pub egress: Egress,
+    /// What fetches files by itself.
+    pub(crate) downloads: Downloads,
     /// `[webhooks]`.
     pub config: WebhookConfig,
     /// Redis' time.
@@ -109,6 +113,7 @@ impl Dispatcher {
                 webhooks: parts.webhooks,
                 log: parts.log,
                 egress: parts.egress,
+                downloads: parts.downloads,
                 config: parts.config,
                 clock: parts.clock,
                 member: parts.member,

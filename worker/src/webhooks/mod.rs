@@ -17,6 +17,7 @@ mod attempt;
 mod breaker;
 mod dispatcher;
 mod endpoint;
+mod files;
 mod health;
 mod held;
 mod queue;

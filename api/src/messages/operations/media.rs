@@ -50,8 +50,8 @@ pub(super) async fn forwarded(
             )
         }
         _ => {
-            let download = found.message.download.as_ref();
-            let uploaded = download.and_then(|download| as_uploaded(app, download, &found));
+            let download = app.media.download_of(of, mid, &found.message)?;
+            let uploaded = download.and_then(|download| as_uploaded(app, &download, &found));
             let uploaded = uploaded.ok_or_else(not_kept)?;
             let (media, times) = told(kind, &found, &uploaded);
             (media, times, Some(uploaded))

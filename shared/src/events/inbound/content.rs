@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     Album, Audio, CalendarEvent, CallLog, Catalog, ChannelInvite, Comment, Contact, ContactList,
-    Document, Edit, EventInvite, EventResponse, GroupInvite, Image, Interactive, Keep,
+    Document, Edit, EventInvite, EventResponse, File, GroupInvite, Image, Interactive, Keep,
     LiveLocation, Location, Order, Payment, Pin, Poll, PollResults, PollVote, Product, Reaction,
     Reply, ScheduledCall, Sticker, StickerPack, Timer, Unknown, Video,
 };
@@ -153,4 +153,19 @@ contents! {
     ScheduledCall(ScheduledCall) = "scheduled_call",
     /// Something that this version has no type for.
     Unknown(Unknown) = "unknown",
+}
+
+impl Content {
+    /// The file that it holds, if it is one that can be fetched.
+    pub fn file_mut(&mut self) -> Option<&mut File> {
+        Some(match self {
+            Self::Image(it) => &mut it.file,
+            Self::Video(it) | Self::Gif(it) | Self::Short(it) => &mut it.file,
+            Self::Audio(it) | Self::Voice(it) => &mut it.file,
+            Self::Document(it) => &mut it.file,
+            Self::Sticker(it) => &mut it.file,
+            Self::StickerPack(it) => &mut it.file,
+            _ => return None,
+        })
+    }
 }

@@ -11,9 +11,14 @@ pub struct File {
     /// The gateway's id of it, once it is stored here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// Where the gateway serves it, once it is stored here.
+    /// Where the gateway serves it to whoever has this address, without a key, for as long as
+    /// `media.link_lifetime_ms` says; only with `autoDownload`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+    /// Whether it is larger than what is fetched by itself (`media.auto_download_bytes`), so that
+    /// `autoDownload` left it where it is; it can be fetched all the same.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub too_large: bool,
     /// As its sender declared it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mimetype: Option<String>,

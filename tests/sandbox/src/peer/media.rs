@@ -255,6 +255,8 @@ pub(crate) struct WantedFile {
     #[serde(default)]
     view_once: bool,
     pub(super) reply_to: Option<String>,
+    /// The id of the album that it belongs to.
+    pub(super) parent: Option<String>,
 }
 
 /// The kinds of file.

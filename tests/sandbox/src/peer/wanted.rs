@@ -13,7 +13,8 @@ use waproto::whatsapp::message::protocol_message::Type as ProtocolType;
 use waproto::whatsapp::message::{
     ContactMessage, LocationMessage, PollCreationMessage, ProtocolMessage,
 };
-use waproto::whatsapp::{ContextInfo, Message, MessageContextInfo, MessageKey};
+use waproto::whatsapp::message_association::AssociationType;
+use waproto::whatsapp::{ContextInfo, Message, MessageAssociation, MessageContextInfo, MessageKey};
 
 use super::chat::Chat;
 use super::content;
@@ -257,8 +258,20 @@ impl Writer<'_> {
     }
 
     fn file(&self, kind: FileKind, mut file: WantedFile) -> Result<Message, String> {
-        let reply_to = file.reply_to.take();
-        self.in_reply(media::message(self.world, kind, file)?, reply_to)
+        let (reply_to, parent) = (file.reply_to.take(), file.parent.take());
+        let mut message = self.in_reply(media::message(self.world, kind, file)?, reply_to)?;
+        if let Some(parent) = parent {
+            let association = MessageAssociation {
+                association_type: Some(AssociationType::MEDIA_ALBUM),
+                parent_message_key: MessageField::some(self.key(&self.seen(&parent)?)?),
+                ..Default::default()
+            };
+            message.message_context_info = MessageField::some(MessageContextInfo {
+                message_association: MessageField::some(association),
+                ..Default::default()
+            });
+        }
+        Ok(message)
     }
 
     /// The message, quoting another one if it answers one.

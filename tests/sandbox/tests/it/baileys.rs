@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
@@ -72,6 +74,8 @@ impl Baileys {
             .args([ws, root_key])
             .arg(credentials)
             .current_dir(folder())
+            // The CDN's certificate is signed by nobody.
+            .env("NODE_TLS_REJECT_UNAUTHORIZED", "0")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -212,6 +216,96 @@ async fn baileys_pairs_logs_in_sends_and_receives() {
     baileys
         .event("message", |event| event["id"] == id.as_str())
         .await;
+    baileys.stop().await;
+}
+
+/// Files of each kind, both ways: what one client makes of its protobufs and its ciphertext, another one
+/// opens; albums as well.
+#[tokio::test]
+async fn baileys_sends_and_opens_files() {
+    if !installed().await {
+        return;
+    }
+    let world = World::start().await;
+    world.admin.peer(PERSON).await;
+    let ws = world.sandbox.ws_url();
+    let root_key = hex::encode(world.sandbox.root_key());
+    let credentials = Credentials::new("baileys-files");
+    let mut baileys = Baileys::start(&ws, &root_key, &credentials.0);
+    let code = baileys.event("qr", |_| true).await["code"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    world.admin.scan(&code, OWN, false).await;
+    baileys.event("open", |_| true).await;
+
+    // From a person: each kind, and two that belong to an album.
+    let album = json!({ "to": OWN, "type": "album", "images": 2, "videos": 0 });
+    let album = world.person_sends(PERSON, album).await;
+    baileys
+        .event("message", |event| event["id"] == album.as_str())
+        .await;
+    let kinds = [
+        "image", "video", "gif", "ptv", "audio", "voice", "document", "sticker", "album", "album",
+    ];
+    for (number, kind) in kinds.into_iter().enumerate() {
+        let content = format!("file {number}, a {kind}").repeat(900).into_bytes();
+        let mut body = json!({ "to": OWN, "type": kind, "data": STANDARD.encode(&content) });
+        if kind == "album" {
+            body["type"] = "image".into();
+            body["parent"] = album.as_str().into();
+        }
+        let id = world.person_sends(PERSON, body).await;
+        let message = baileys
+            .event("message", |event| event["id"] == id.as_str())
+            .await;
+        if kind == "album" {
+            let association = &message["message"]["messageContextInfo"]["messageAssociation"];
+            assert_eq!(
+                association["parentMessageKey"]["id"],
+                album.as_str(),
+                "{message}"
+            );
+        }
+        baileys.say(json!({ "open": id })).await;
+        let opened = baileys
+            .event("opened", |event| event["id"] == id.as_str())
+            .await;
+        let file = opened["file"].as_str().unwrap_or_default();
+        assert_eq!(
+            file,
+            STANDARD.encode(&content),
+            "{kind}: {}",
+            opened["error"]
+        );
+    }
+
+    // To a person.
+    let to = format!("{PERSON}@s.whatsapp.net");
+    let content = b"made by Baileys ".repeat(5_000);
+    let path = credentials.0.join("file.bin");
+    std::fs::write(&path, &content).unwrap();
+    let file = json!({ "url": path });
+    let sends = [
+        json!({ "to": to, "document": file, "mimetype": "text/plain", "fileName": "a.txt" }),
+        json!({ "to": to, "audio": file, "mimetype": "audio/ogg; codecs=opus", "ptt": true,
+            "seconds": 1 }),
+        json!({ "to": to, "video": file, "caption": "a film", "jpegThumbnail": "" }),
+    ];
+    for (number, send) in sends.into_iter().enumerate() {
+        baileys.say(json!({ "send": send })).await;
+        let sent = baileys.event("sent", |_| true).await;
+        let id = sent["id"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{send}: {sent}"));
+        world.admin.wait_messages(PERSON, number + 1).await;
+        let url = format!(
+            "{}/admin/peers/{PERSON}/media/{id}",
+            world.sandbox.admin_url()
+        );
+        let response = reqwest::get(url).await.unwrap().error_for_status().unwrap();
+        assert!(response.bytes().await.unwrap() == content, "{send}");
+    }
     baileys.stop().await;
 }
 

@@ -9,6 +9,7 @@ use gateway_shared::events::{Event, GAP_KIND, gap_event};
 use gateway_shared::redis::RedisFailure;
 use gateway_shared::webhooks::{Kept, Step, chat_of, render};
 
+use super::super::files::with_address;
 use super::super::queue::Item;
 use super::{AHEAD, BEHIND, Delivering, PAGE, SPAN};
 
@@ -139,7 +140,8 @@ impl Delivering {
 
     /// Adds an event to what goes out, or to what is held.
     pub(super) fn push(&mut self, event: Event) {
-        let Some(body) = render(self.endpoint.webhook.format, &event) else {
+        let shown = with_address(&self.shared, &self.endpoint, &event, true);
+        let Some(body) = render(self.endpoint.webhook.format, &shown) else {
             return;
         };
         let id = self.ids.id(event.place);
