@@ -1,6 +1,6 @@
 //! Carries a plan out: one task for each target, so that what befalls it comes in order.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -48,7 +48,8 @@ impl Owners {
             .collect()
     }
 
-    async fn follow(self, callers: Vec<Vec<ApiClient>>) {
+    /// Of the sessions that stay; others come and go.
+    async fn follow(self, sessions: HashSet<String>, callers: Vec<Vec<ApiClient>>) {
         for turn in 0.. {
             sleep(LOOK).await;
             for apis in &callers {
@@ -62,6 +63,7 @@ impl Owners {
                 for session in answer.at("data").as_array().into_iter().flatten() {
                     if let (Some(id), Some(worker)) =
                         (session["id"].as_str(), session["worker"].as_str())
+                        && sessions.contains(id)
                     {
                         owners.insert(id.to_owned(), worker.to_owned());
                     }
@@ -127,8 +129,10 @@ pub async fn inject(stage: &mut Stage, plan: &[PlannedFault]) -> Result<Done> {
         apis.iter().map(within).collect()
     };
     let callers = callers.map(impatient).collect::<Result<Vec<_>>>()?;
+    let sessions = stage.tenants.iter().flat_map(|tenant| &tenant.sessions);
+    let sessions = sessions.map(|session| session.paired.id.clone()).collect();
     let owners = Owners::default();
-    let following = tokio::spawn(owners.clone().follow(callers));
+    let following = tokio::spawn(owners.clone().follow(sessions, callers));
     let field = Field {
         began: Instant::now(),
         owners,

@@ -87,6 +87,8 @@ pub struct Report {
     pub copies: usize,
     /// Messages that peers wrote to the sessions.
     pub inbound: usize,
+    /// Of these, those that a session asked for again, which may be events behind later ones.
+    pub asked_again: usize,
     /// Sessions that were made, paired and ended meanwhile.
     pub lives: usize,
     /// Writes of former owners that Redis refused.
@@ -200,6 +202,7 @@ async fn play(options: &Options, seed: u64, folder: &Path) -> Result<Outcome> {
             accepted: evidence.accepted(),
             copies: evidence.copies(),
             inbound: journal.received.len(),
+            asked_again: evidence.asked_again.len(),
             lives: journal.lived.len(),
             stale_writes_refused: evidence.refused,
             longest_takeover_ms,
@@ -339,6 +342,8 @@ pub fn folder(run: &str) -> Result<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use serde_json::json;
 
     use super::*;
@@ -360,6 +365,7 @@ mod tests {
             ledger: HashMap::new(),
             shown: HashMap::new(),
             delivered: Vec::new(),
+            asked_again: HashSet::new(),
             remains: HashMap::new(),
             refused: 0,
         }

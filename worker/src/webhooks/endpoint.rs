@@ -95,6 +95,8 @@ pub(super) struct Delivering {
     caught_up: bool,
     /// Redis wakes this worker when there is more.
     waiting: bool,
+    /// A change of the webhook could not be read yet.
+    unseen: bool,
     disabled: bool,
     /// Nothing goes out before this moment.
     rest_until: Millis,
@@ -138,6 +140,7 @@ impl Delivering {
             caught_up: false,
             waiting: false,
             disabled: false,
+            unseen: false,
             rest_until: 0,
             shared,
         }
@@ -153,6 +156,11 @@ impl Delivering {
                 if let Some(ended) = self.obey(order).await {
                     return ended;
                 }
+            }
+            if std::mem::take(&mut self.unseen)
+                && let Some(ended) = self.obey(Order::Look).await
+            {
+                return ended;
             }
             self.launch();
             if self.has_news() {
@@ -214,10 +222,13 @@ impl Delivering {
             }
             Order::Look => match self.look().await {
                 Ok(ended) => ended,
+                // It stays this worker's, and would be nobody's if it ended here: who it falls to next
+                // finds that its owner lives.
                 Err(error) => {
                     tracing::warn!(webhook = %self.of.webhook, %error, "can not look at a webhook");
+                    self.unseen = true;
                     sleep(AGAIN).await;
-                    Some(Ended::Lost)
+                    None
                 }
             },
             Order::Stop => Some(self.leave(Ended::Released).await),

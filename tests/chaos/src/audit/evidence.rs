@@ -1,6 +1,6 @@
 //! What the sandbox, the event log and the outboxes say.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -28,6 +28,8 @@ pub struct Evidence {
     pub shown: HashMap<String, Vec<PeerMessage>>,
     /// What the webhook of each organization accepted, every event once, in order.
     pub delivered: Vec<Vec<Posted>>,
+    /// Messages of peers that a session asked for again, by their WhatsApp ids.
+    pub asked_again: HashSet<String>,
     /// What is left of each session that was ended.
     pub remains: HashMap<String, Remains>,
     /// Writes of former owners that Redis refused.
@@ -58,6 +60,7 @@ impl Evidence {
     ) -> Result<Self> {
         let (mut tenants, mut ledger, mut shown) = (Vec::new(), HashMap::new(), HashMap::new());
         let admin = stage.admin();
+        let mut asked_again = HashSet::new();
         for (tenant, follower) in stage.tenants.iter().zip(followers) {
             let api = api(stage, &tenant.key.secret)?;
             let mut outbox = HashMap::new();
@@ -68,6 +71,12 @@ impl Evidence {
             }
             for peer in &tenant.peers {
                 shown.insert(peer.phone.clone(), admin.messages(&peer.phone).await?);
+                let wrote = admin.ledger(&peer.phone).await?.into_iter();
+                asked_again.extend(
+                    wrote
+                        .filter(|entry| entry.attempt > 1)
+                        .map(|entry| entry.id),
+                );
             }
             let events = api.event_log(follower.began()).await?;
             tenants.push(TenantEvidence {
@@ -81,6 +90,7 @@ impl Evidence {
             ledger,
             shown,
             delivered: hooks.map(Hooks::delivered).unwrap_or_default(),
+            asked_again,
             remains: remains(stage, lived).await?,
             refused: refused(stage).await?,
         })

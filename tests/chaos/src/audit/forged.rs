@@ -1,7 +1,7 @@
 //! Every check is shown a history in which all is well, and then forged ones that it must reject:
 //! one that can not accuse proves nothing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use gateway_tests::client::{Event, LedgerEntry, PeerMessage};
 use gateway_tests::receiver::Posted;
@@ -184,6 +184,7 @@ impl History {
                 ledger,
                 shown: peers,
                 delivered,
+                asked_again: HashSet::new(),
                 remains: HashMap::new(),
                 refused: 0,
             },
