@@ -209,6 +209,12 @@ impl ApiError {
         }
     }
 
+    /// What it says to people.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
     /// Its code.
     #[must_use]
     pub fn code(&self) -> Code {

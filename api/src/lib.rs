@@ -4,6 +4,7 @@ mod access;
 mod admin;
 pub mod cli;
 mod connections;
+mod control;
 mod envelope;
 pub mod error;
 mod events;

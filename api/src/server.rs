@@ -20,7 +20,7 @@ use crate::connections::serve;
 use crate::replies;
 use crate::router::router;
 use crate::state::App;
-use crate::{health_monitor, metrics, ops};
+use crate::{control, health_monitor, metrics, ops};
 
 /// How long answers to those who waited too long may take to be written.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -84,6 +84,7 @@ pub async fn run(
         tokio::spawn(replies::listen(app.clone())),
         tokio::spawn(refresh_logins(app.clone())),
         tokio::spawn(sweep_media(app.clone())),
+        tokio::spawn(control::keep(app.clone())),
     ];
 
     for (listener, router) in [

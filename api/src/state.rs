@@ -25,6 +25,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::access::{Authenticators, KeyCache, Logins};
 use crate::connections::Connections;
+use crate::control::census::Censuses;
+use crate::control::{KeyUses, Suspensions};
 use crate::events::Hubs;
 use crate::health_monitor::HealthMonitor;
 use crate::media::Fetches;
@@ -72,6 +74,12 @@ pub(crate) struct App {
     pub(crate) quotas: Arc<Quotas>,
     /// What was answered under idempotency keys.
     pub(crate) answers: Answers,
+    /// The installation at a moment, for operators.
+    pub(crate) censuses: Censuses,
+    /// Organizations whose requests are refused.
+    pub(crate) suspensions: Suspensions,
+    /// When keys were used that was not written down yet.
+    pub(crate) key_uses: Arc<KeyUses>,
     /// The connections of clients.
     pub(crate) connections: Arc<Connections>,
     /// What the bodies of requests may take.
@@ -96,7 +104,8 @@ impl App {
         let clock = Arc::new(SystemClock::new());
         let shared: SharedClock = clock.clone();
         let keys = ApiKeys::new(store.clone());
-        let cache = KeyCache::new(keys.clone(), shared.clone());
+        let key_uses = Arc::new(KeyUses::default());
+        let cache = KeyCache::new(keys.clone(), shared.clone(), key_uses.clone());
         let logins = Logins::new(&config.auth.jwt, shared);
         let events = EventLog::new(store.clone());
         let media = MediaStore::new(&config.media, store.clone(), keyring.clone());
@@ -133,6 +142,9 @@ impl App {
                 keyring.clone(),
                 config.retention.idempotency_ms,
             ),
+            censuses: Censuses::default(),
+            suspensions: Suspensions::default(),
+            key_uses,
             connections: Connections::new(&config.api),
             intake: Intake::new(&config.api),
             subscribed: watch::Sender::new(false),

@@ -23,5 +23,6 @@ pub mod registry;
 pub mod secrets;
 pub mod send;
 pub mod session;
+pub mod tally;
 pub mod telemetry;
 pub mod webhooks;

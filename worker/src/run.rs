@@ -230,6 +230,10 @@ pub async fn run(
         let fresh = Arc::clone(&versions);
         let fresh = async move { fresh.keep_fresh().await };
         let fresh = tokio::spawn(stop.clone().run_until_cancelled_owned(fresh));
+        let (tallied, tally_store, tally_clock) =
+            (lanes.clone(), store.clone(), Arc::clone(&clock));
+        let tally = async move { tallied.tally().keep(&tally_store, &tally_clock).await };
+        let tally = tokio::spawn(stop.clone().run_until_cancelled_owned(tally));
         let end = pool.run(delivered).await;
         stop.cancel();
         let _ = delivering.await;
@@ -237,6 +241,7 @@ pub async fn run(
         let _ = retention.await;
         let _ = ahead.await;
         let _ = fresh.await;
+        let _ = tally.await;
         if let Err(error) = running.await {
             tracing::error!(%error, "the lane engine panicked");
         }

@@ -59,6 +59,14 @@ pub(crate) async fn admit(
         Ok(caller) => caller,
         Err(error) => return error.into_response(),
     };
+    if !caller.operator && gate.app.suspensions.has(&caller.organization) {
+        return ApiError::new(
+            Code::Forbidden,
+            "the organization is suspended; ask the operators of the gateway",
+        )
+        .with("reason", "organization_suspended")
+        .into_response();
+    }
     match gate.app.quotas.request(&caller.organization) {
         Ok(allowance) => request.extensions_mut().insert::<Allowance>(allowance),
         Err(error) => return error.into_response(),

@@ -24,6 +24,8 @@ pub(crate) struct Caller {
     pub(crate) expires_at: Option<Millis>,
     /// Whether it is an operator of the installation.
     pub(crate) operator: bool,
+    /// Who it is, for the audit log: the subject of a login, the id of a key.
+    pub(crate) name: String,
     /// Whether it came with an API key, as opposed to a login.
     pub(crate) is_key: bool,
 }
@@ -111,6 +113,7 @@ pub(crate) fn session_not_found() -> ApiError {
 impl From<ApiKey> for Caller {
     fn from(key: ApiKey) -> Self {
         Self {
+            name: key.id.to_string(),
             organization: key.organization,
             has_organization: true,
             capabilities: key.capabilities,

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use super::Caller;
 use super::authenticators::Verdict;
 use super::token::Token;
+use crate::control::KeyUses;
 
 /// Most keys remembered, known and unknown ones each. What is over is forgotten, all at once: a
 /// flood of made-up keys can neither fill the memory nor push out the known ones.
@@ -25,6 +26,7 @@ const MOST: usize = 50_000;
 #[derive(Debug)]
 pub(crate) struct KeyCache {
     keys: ApiKeys,
+    uses: Arc<KeyUses>,
     clock: SharedClock,
     memory: RwLock<Memory>,
     /// Grows with every change told. An answer that was asked for before a change is not kept.
@@ -40,9 +42,10 @@ struct Memory {
 }
 
 impl KeyCache {
-    pub(crate) fn new(keys: ApiKeys, clock: SharedClock) -> Self {
+    pub(crate) fn new(keys: ApiKeys, clock: SharedClock, uses: Arc<KeyUses>) -> Self {
         Self {
             keys,
+            uses,
             clock,
             memory: RwLock::default(),
             changes: AtomicU64::new(0),
@@ -57,10 +60,13 @@ impl KeyCache {
         };
         let found = match self.remembered(&hash) {
             Some(found) => found,
-            None => self.ask(hash).await?,
+            None => self.ask(hash.clone()).await?,
         };
         Ok(match found {
-            Some(caller) if self.is_current(&caller) => Verdict::Accepted(caller),
+            Some(caller) if self.is_current(&caller) => {
+                self.uses.note(&hash, self.clock.now());
+                Verdict::Accepted(caller)
+            }
             _ => Verdict::Refused,
         })
     }

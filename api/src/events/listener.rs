@@ -165,7 +165,12 @@ impl Listener {
             let edges = self.app.events.edges(&self.organization).await?;
             // After the page was read: what was told after a revocation is in none that is passed on.
             let allowed = match &self.token {
-                Some(token) => self.app.authenticators.authenticate(token).await?.is_some(),
+                Some(token) => match self.app.authenticators.authenticate(token).await? {
+                    Some(caller) => {
+                        caller.operator || !self.app.suspensions.has(&self.organization)
+                    }
+                    None => false,
+                },
                 None => true,
             };
             Ok::<_, AuthFailure>((page, edges, allowed))
@@ -273,7 +278,9 @@ impl Listener {
     async fn check(&mut self) -> Option<()> {
         let token = self.token.as_ref()?;
         match self.app.authenticators.authenticate(token).await {
-            Ok(caller) => caller.map(|_| ()),
+            Ok(caller) => caller
+                .filter(|one| one.operator || !self.app.suspensions.has(&self.organization))
+                .map(|_| ()),
             // It can not be told at the moment. Nothing can be read at the moment either.
             Err(_) => Some(()),
         }

@@ -46,6 +46,7 @@ async fn it_misses_nothing_and_hears_nothing_twice() {
         expires_at: None,
         has_organization: true,
         operator: false,
+        name: "key".to_owned(),
         is_key: true,
     };
     let uri = "/events".parse().unwrap();

@@ -1,156 +1,208 @@
-//! Everything that changes something. Checked on the server, recorded before it is done.
+//! The forms of everything that changes something. What they do is checked and recorded by
+//! [`crate::control`].
 
+use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::http::header::SET_COOKIE;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Extension, Form};
-use gateway_shared::domain::OutboxId;
-use gateway_shared::lane::{Cancelled, Retried, SessionRef};
-use gateway_shared::operator::AuditEntry;
+use gateway_shared::operator::{JobAction, JobFilter};
 use gateway_shared::session::DesiredChange;
 use serde::Deserialize;
 
-use super::Failure;
-use super::access::Present;
-use super::messages::story_of;
-use super::sessions::find;
+use super::access::{Present, said};
+use super::{Failure, organizations, story};
+use crate::control::act::session_of;
+use crate::control::{Action, act};
 use crate::state::App;
 
 /// What the forms send.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub(super) struct Order {
     csrf: String,
     action: String,
     session: String,
-    #[serde(default)]
     outbox: String,
+    worker: String,
+    organization: String,
+    webhook: String,
+    delivery: String,
+    key: String,
+    job: String,
+    name: String,
+    per_min: String,
+    per_hour: String,
+    since: String,
+    typed: String,
+}
+
+/// A field that must be there.
+fn wanted<T: FromStr>(text: &str, what: &str) -> Result<T, Failure> {
+    text.trim().parse().map_err(|_| Failure::missing(what))
+}
+
+/// A field that may be there.
+fn optional<T: FromStr>(text: &str, what: &str) -> Result<Option<T>, Failure> {
+    match text.trim() {
+        "" => Ok(None),
+        text => wanted(text, what).map(Some),
+    }
+}
+
+impl Order {
+    /// What is asked for, and the page that shows its effect.
+    fn read(&self) -> Result<(Action, String), Failure> {
+        let session = || wanted(&self.session, "session");
+        let outbox = || wanted(&self.outbox, "message");
+        let organization = || wanted(&self.organization, "organization");
+        let webhook = || wanted(&self.webhook, "webhook");
+        let session_page = format!("/ops/sessions/{}", self.session.trim());
+        let message_page = format!(
+            "/ops/messages/{}/{}",
+            self.session.trim(),
+            self.outbox.trim()
+        );
+        let webhook_page = format!(
+            "/ops/webhooks/{}/{}",
+            self.organization.trim(),
+            self.webhook.trim()
+        );
+        let organization_page = format!("/ops/organizations/{}", self.organization.trim());
+        let job = |action: JobAction| -> Result<(Action, String), Failure> {
+            let filter = JobFilter {
+                organization: optional(&self.organization, "organization")?,
+                session: optional(&self.session, "session")?,
+                code: None,
+                since: optional(&self.since, "moment")?,
+                until: None,
+            };
+            let typed = optional(&self.typed, "number")?;
+            Ok((
+                Action::StartJob {
+                    action,
+                    filter,
+                    typed,
+                },
+                "/ops/jobs".to_owned(),
+            ))
+        };
+        let change = |change| Ok((Action::Change(session()?, change), session_page.clone()));
+        let limit = |text: &str| {
+            text.trim()
+                .parse()
+                .ok()
+                .filter(|limit: &u32| *limit <= 1_000_000)
+                .ok_or_else(|| {
+                    Failure::bad(
+                        "A limit is a number of sends up to 1,000,000",
+                        "Nothing was done. 0 is unlimited.",
+                    )
+                })
+        };
+        Ok(match self.action.as_str() {
+            "lane.pause" => (Action::PauseLane(session()?), session_page),
+            "lane.resume" => (Action::ResumeLane(session()?), session_page),
+            "session.start" => return change(DesiredChange::Start),
+            "session.stop" => return change(DesiredChange::Stop),
+            "session.restart" => return change(DesiredChange::Restart),
+            "session.logout" => return change(DesiredChange::Logout),
+            "session.limits" => (
+                Action::Limit(session()?, limit(&self.per_min)?, limit(&self.per_hour)?),
+                session_page,
+            ),
+            "message.retry" => (Action::RetryMessage(session()?, outbox()?), message_page),
+            "message.cancel" => (Action::CancelMessage(session()?, outbox()?), message_page),
+            "message.discard" => (Action::DiscardMessage(session()?, outbox()?), message_page),
+            "message.reveal" => (Action::Reveal(session()?, outbox()?), message_page),
+            "worker.drain" | "worker.undrain" => {
+                let worker = wanted(&self.worker, "worker")?;
+                let drain = self.action == "worker.drain";
+                (Action::Drain(worker, drain), "/ops/workers".to_owned())
+            }
+            "job.retry" => return job(JobAction::Retry),
+            "job.discard" => return job(JobAction::Discard),
+            "job.cancel" => return job(JobAction::Cancel),
+            "job.stop" => {
+                let page = format!("/ops/jobs/{}", self.job.trim());
+                (Action::StopJob(wanted(&self.job, "job")?), page)
+            }
+            "delivery.replay" => {
+                let delivery = wanted(&self.delivery, "delivery")?;
+                (
+                    Action::ReplayDelivery(organization()?, webhook()?, delivery),
+                    webhook_page,
+                )
+            }
+            "webhook.replay_dead" => (
+                Action::ReplayDead(organization()?, webhook()?),
+                webhook_page,
+            ),
+            "webhook.resume" => (
+                Action::ResumeWebhook(organization()?, webhook()?),
+                webhook_page,
+            ),
+            "organization.create" => (
+                Action::CreateOrganization(self.name.clone()),
+                "/ops/organizations".to_owned(),
+            ),
+            "organization.suspend" => (Action::Suspend(organization()?, true), organization_page),
+            "organization.unsuspend" => {
+                (Action::Suspend(organization()?, false), organization_page)
+            }
+            "key.create" => (
+                Action::CreateKey(organization()?, self.name.clone()),
+                organization_page,
+            ),
+            "key.revoke" => (
+                Action::RevokeKey(organization()?, wanted(&self.key, "key")?),
+                organization_page,
+            ),
+            _ => return Err(Failure::bad("There is no such action", "Nothing was done.")),
+        })
+    }
 }
 
 /// `POST /ops/actions`.
-pub(super) async fn act(
+pub(super) async fn act_on(
     State(app): State<Arc<App>>,
     Extension(who): Extension<Present>,
     Form(order): Form<Order>,
 ) -> Result<Response, Failure> {
-    if order.csrf != who.sign_in.csrf {
-        return Err(Failure::refused(
-            "This form is from another sign-in",
-            "Nothing was done. Load the page again and repeat it.",
-        ));
-    }
+    who.check(&order.csrf)?;
     if !who.may_act() {
         return Err(Failure::refused(
             "A viewer sees and changes nothing",
             "Nothing was done. Ask somebody with an admin key.",
         ));
     }
-    let of = find(&app, &order.session).await?;
-    let target = if order.outbox.is_empty() {
-        order.session.clone()
-    } else {
-        format!("{} {}", order.session, order.outbox)
+    let (action, page) = order.read()?;
+    let revealing = match &action {
+        Action::Reveal(session, outbox) => Some((session.clone(), outbox.clone())),
+        _ => None,
     };
-    let before = app.sessions.get(&of).await?;
-    let entry = AuditEntry {
-        operator: &who.sign_in.name,
-        from: &who.from,
-        action: &order.action,
-        target: &target,
-        detail: before
-            .as_ref()
-            .map_or("", |session| session.status.as_str()),
+    let key_of = match &action {
+        Action::CreateKey(organization, _) => Some(organization.clone()),
+        _ => None,
     };
-    app.operators.audit(entry).await?;
-    if order.action == "message.reveal" {
-        return Ok(story_of(&app, &who, &of, &order.outbox, true)
-            .await?
-            .into_response());
+    let done = act(&app, &who.actor(), action).await?;
+    // What is shown once is the answer itself: no address, no cookie holds it.
+    if let Some((session, outbox)) = revealing {
+        let of = session_of(&app, &session).await?;
+        let page = story::of_message(&app, &who, &of, outbox.as_str(), true).await?;
+        return Ok(page.into_response());
     }
-    let place = perform(&app, &of, &order).await?;
-    Ok(Redirect::to(&place).into_response())
-}
-
-/// Does it; gives the page that shows its effect.
-async fn perform(app: &App, of: &SessionRef, order: &Order) -> Result<String, Failure> {
-    let now = app.now();
-    let session_page = format!("/ops/sessions/{}", of.session);
-    let change = match order.action.as_str() {
-        "lane.pause" => {
-            app.lanes
-                .pause(now, of, None, "paused by an operator")
-                .await?;
-            return Ok(session_page);
-        }
-        "lane.resume" => {
-            app.lanes.resume(now, of).await?;
-            return Ok(session_page);
-        }
-        "session.start" => DesiredChange::Start,
-        "session.stop" => DesiredChange::Stop,
-        "session.restart" => DesiredChange::Restart,
-        "session.logout" => DesiredChange::Logout,
-        other => return message(app, of, order, other).await,
-    };
-    app.sessions.desired_change(now, of, change).await?;
-    Ok(session_page)
-}
-
-async fn message(
-    app: &App,
-    of: &SessionRef,
-    order: &Order,
-    action: &str,
-) -> Result<String, Failure> {
-    let now = app.now();
-    let id: OutboxId = order
-        .outbox
-        .parse()
-        .map_err(|_| Failure::missing("message"))?;
-    let page = format!("/ops/messages/{}/{id}", of.session);
-    match action {
-        "message.retry" => {
-            let (life, depth) = (
-                app.config.send.time_to_live_ms,
-                app.config.send.max_lane_depth,
-            );
-            match app.lanes.retry(now, of, &id, life, depth).await? {
-                Retried::Queued => {}
-                Retried::NotFound => return Err(Failure::missing("message")),
-                Retried::NotFailed(status) => {
-                    let advice = format!("Nothing was done: it is {status}.");
-                    return Err(Failure::bad("Only a failed send can be retried", &advice));
-                }
-                Retried::LoggedOut { .. } => {
-                    let advice = "Nothing was done: pair a number first.";
-                    return Err(Failure::bad(
-                        "No number is paired with this session",
-                        advice,
-                    ));
-                }
-                Retried::AccountChanged => {
-                    let advice = "Nothing was done: a send leaves only from the number it was \
-                                  accepted for.";
-                    return Err(Failure::bad("Another number is paired now", advice));
-                }
-                Retried::LaneFull { depth } => {
-                    let advice = format!("Nothing was done: {depth} sends wait already.");
-                    return Err(Failure::bad("The lane is full", &advice));
-                }
-            }
-        }
-        "message.cancel" => {
-            let outcome = app.lanes.cancel(now, of, &id, None).await?;
-            if !matches!(outcome, Cancelled::Done) {
-                return Err(Failure::bad(
-                    "It can not be cancelled any more",
-                    "Nothing was done: it is being sent, or has ended.",
-                ));
-            }
-        }
-        _ => {
-            return Err(Failure::bad("There is no such action", "Nothing was done."));
-        }
+    if let (Some(secret), Some(organization)) = (&done.secret, key_of) {
+        let page = organizations::of_organization(&app, &who, &organization, Some(secret)).await?;
+        return Ok(page.into_response());
     }
-    Ok(page)
+    let page = match (&done.job, &done.organization) {
+        (Some(job), _) => format!("/ops/jobs/{}", job.id),
+        (None, Some(organization)) => format!("/ops/organizations/{organization}"),
+        (None, None) => page,
+    };
+    let cookie = said(&done.sentence);
+    Ok(([(SET_COOKIE, cookie)], Redirect::to(&page)).into_response())
 }

@@ -27,42 +27,36 @@ pub(super) async fn page(
     Query(asked): Query<Asked>,
 ) -> Result<Markup, Failure> {
     let now = app.now();
-    let plausible = asked
-        .before
-        .bytes()
-        .all(|byte| byte.is_ascii_digit() || byte == b'-');
-    if !plausible {
+    if !gateway_shared::operator::is_place(&asked.before) {
         return Err(Failure::missing("page"));
     }
     let lines = app.operators.audit_log(&asked.before, PAGE).await?;
     let content = html! {
-        @if lines.is_empty() { p class="empty" { "Nothing was done yet. What operators do is listed here, also what they ask to see." } }
+        h1 { "Audit log" }
+        p class="quiet" { "What operators did and what they asked to see, the latest first. It is kept apart from the retention of messages: the last 100,000 lines." }
+        @if lines.is_empty() { p class="empty" { "Nothing was done yet." } }
         @else {
-            table {
-                thead { tr { th class="n" { "When" } th { "Who" } th { "From" } th { "What" } th { "To what" } th { "Details" } } }
-                tbody {
-                    @for line in &lines {
-                        @let at = line.id.split('-').next().and_then(|at| at.parse().ok()).unwrap_or(0);
-                        @let [operator, from, action, target, detail] = &line.fields;
-                        tr {
-                            td class="n" data-label="When" { (words::ago(now, at)) }
-                            td data-label="Who" { bdi { (operator) } }
-                            td data-label="From" { (from) }
-                            td data-label="What" { code { (action) } }
-                            td data-label="To what" { (target) }
-                            td data-label="Details" { (detail) }
+            div class="wide" {
+                p class="newer" hidden { button type="button" { "newer" } }
+                table {
+                    thead { tr { th { "When" } th { "Who" } th { "From" } th { "What" } th { "To what" } th { "Details" } } }
+                    tbody data-list {
+                        @for line in &lines {
+                            @let [operator, from, action, target, detail] = &line.fields;
+                            tr data-id=(line.id) {
+                                td data-label="When" { (words::ago(now, line.at())) }
+                                td data-label="Who" { bdi { (operator) } }
+                                td data-label="From" { (from) }
+                                td data-label="What" { code { (action) } }
+                                td data-label="To what" { bdi { (target) } }
+                                td data-label="Details" { bdi { (detail) } }
+                            }
                         }
                     }
                 }
             }
-            @if lines.len() == PAGE { @if let Some(last) = lines.last() { p { a class="next" href={ "/ops/audit?before=" (last.id) } { "Older" } } } }
+            div class="pages" { @if let (true, Some(last)) = (lines.len() == PAGE, lines.last()) { a href={ "/ops/audit?before=" (last.id) } { "Older" } } }
         }
     };
-    Ok(layout::page(
-        &app,
-        &who,
-        "/ops/audit",
-        "Audit log",
-        &content,
-    ))
+    layout::page(&app, &who, "/ops/audit", "Audit log", &content).await
 }

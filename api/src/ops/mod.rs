@@ -3,18 +3,29 @@
 //!
 //! - `access`: signing in, the cookie, and what every action must carry
 //! - `layout`: the frame of every page; `assets`: its style and script, in the binary
-//! - `overview`, `queues`, `messages`, `sessions`, `workers`, `audit`: the pages, by noun
-//! - `actions`: everything that changes something, each recorded before it is done
+//! - `overview`, `queues`, `messages`, `story` (one message), `sessions`, `workers`, `webhooks`,
+//!   `organizations`, `jobs`, `audit`: the pages, by noun; `charts`, `icons`, `words`: what they are made of
+//! - `actions`: the forms of everything that changes something; what they do is [`crate::control`]'s
+//!
+//! Live update is the page itself, asked for every other second while its tab is seen, and put in place
+//! where it differs: 40 lines of the script. htmx 2 would be 50 kB for the same requests, and its swaps
+//! replace what somebody has focused, selected or opened, unless an extension morphs.
 
 mod access;
 mod actions;
 mod assets;
 mod audit;
+mod charts;
+mod icons;
+mod jobs;
 mod layout;
 mod messages;
+mod organizations;
 mod overview;
 mod queues;
 mod sessions;
+mod story;
+mod webhooks;
 mod words;
 mod workers;
 
@@ -44,12 +55,18 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .route("/ops", get(overview::page))
         .route("/ops/queues", get(queues::page))
         .route("/ops/messages", get(messages::search))
-        .route("/ops/messages/{session}/{outbox}", get(messages::story))
+        .route("/ops/messages/{session}/{outbox}", get(story::page))
         .route("/ops/sessions", get(sessions::list))
         .route("/ops/sessions/{session}", get(sessions::one))
         .route("/ops/workers", get(workers::page))
+        .route("/ops/webhooks", get(webhooks::list))
+        .route("/ops/webhooks/{organization}/{webhook}", get(webhooks::one))
+        .route("/ops/organizations", get(organizations::list))
+        .route("/ops/organizations/{organization}", get(organizations::one))
+        .route("/ops/jobs", get(jobs::list))
+        .route("/ops/jobs/{job}", get(jobs::one))
         .route("/ops/audit", get(audit::page))
-        .route("/ops/actions", post(actions::act))
+        .route("/ops/actions", post(actions::act_on))
         .route("/ops/sign-out", post(access::sign_out))
         .layer(from_fn_with_state(app.clone(), access::admit));
     Router::new()
@@ -117,13 +134,27 @@ impl Failure {
 impl<E: Into<ApiError>> From<E> for Failure {
     fn from(error: E) -> Self {
         let error: ApiError = error.into();
-        tracing::warn!(?error, "a page of the operations room could not be made");
+        let code = error.code();
+        if code.status().is_server_error() {
+            tracing::warn!(?error, "a page of the operations room could not be made");
+            return Self {
+                status: axum::http::StatusCode::SERVICE_UNAVAILABLE,
+                title: "Redis does not answer".into(),
+                advice:
+                    "Nothing is lost by that. Look at Redis first; this page works again when it \
+                         answers."
+                        .into(),
+            };
+        }
+        let message = error.message().to_owned();
+        let mut letters = message.chars();
+        let title = letters.next().map_or_else(String::new, |first| {
+            first.to_uppercase().chain(letters).collect()
+        });
         Self {
-            status: axum::http::StatusCode::SERVICE_UNAVAILABLE,
-            title: "Redis does not answer".into(),
-            advice: "Nothing is lost by that. Look at Redis first; this page works again when it \
-                     answers."
-                .into(),
+            status: code.status(),
+            title,
+            advice: "Nothing was done.".into(),
         }
     }
 }

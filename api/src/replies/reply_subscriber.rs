@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gateway_shared::apikey::CHANGED_KEY;
+use gateway_shared::organization::CHANGED_ORGANIZATION;
 use gateway_shared::redis::subscription::{self, Received};
 use redis::AsyncCommands;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -38,7 +39,7 @@ pub(crate) async fn listen(app: Arc<App>) {
 }
 
 /// Follows one subscription until it falls silent.
-async fn follow(app: &App, mut received: UnboundedReceiver<Received>, replies: &str) {
+async fn follow(app: &Arc<App>, mut received: UnboundedReceiver<Received>, replies: &str) {
     let mut health_monitor = interval(PULSE);
     health_monitor.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut stands = false;
@@ -79,10 +80,17 @@ async fn follow(app: &App, mut received: UnboundedReceiver<Received>, replies: &
     }
 }
 
-fn dispatch(app: &App, is_reply: bool, text: &str) {
+fn dispatch(app: &Arc<App>, is_reply: bool, text: &str) {
     if !is_reply {
         if let Some(hash) = text.strip_prefix(CHANGED_KEY) {
             app.authenticators.keys().changed(hash);
+        } else if text.starts_with(CHANGED_ORGANIZATION) {
+            let app = Arc::clone(app);
+            tokio::spawn(async move {
+                app.suspensions.look(&app.organizations).await;
+                // Streams ask again whether they may go on.
+                app.authenticators.keys().changed("");
+            });
         }
     } else if text != CALL {
         app.replies.deliver(text);

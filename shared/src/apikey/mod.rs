@@ -46,6 +46,9 @@ pub struct ApiKey {
     pub expires_at: Option<Millis>,
     /// When it was made.
     pub created_at: Millis,
+    /// When it was last used, give or take a minute; absent = never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_used_at: Option<Millis>,
 }
 
 /// A key to be made.
@@ -95,6 +98,7 @@ impl ApiKeys {
             sessions: new.sessions,
             expires_at: new.expires_at,
             created_at: now,
+            last_used_at: None,
         };
         let mut connection = self.store.connection.clone();
         let () = connection
@@ -192,6 +196,26 @@ impl ApiKeys {
         Ok(false)
     }
 
+    /// Notes when keys were used. One that was revoked meanwhile stays away.
+    ///
+    /// # Errors
+    /// When Redis does not answer; some may have been noted.
+    pub async fn used(&self, uses: &[(KeyHash, Millis)]) -> Result<(), RedisFailure> {
+        let note = redis::Script::new(
+            "if redis.call('EXISTS', KEYS[1]) == 1 then \
+             redis.call('HSET', KEYS[1], 'lastUsedAt', ARGV[1]) end",
+        );
+        let mut connection = self.store.connection.clone();
+        for (hash, at) in uses {
+            let () = note
+                .key(self.store.keys.api_key(hash.as_str()))
+                .arg(*at)
+                .invoke_async(&mut connection)
+                .await?;
+        }
+        Ok(())
+    }
+
     fn list_key(&self, organization: &OrganizationId) -> String {
         key(
             PARTITION,
@@ -235,5 +259,6 @@ fn parse(fields: &HashMap<String, String>) -> Option<ApiKey> {
         },
         expires_at: text("expiresAt").parse().ok().filter(|at: &Millis| *at > 0),
         created_at: text("createdAt").parse().ok()?,
+        last_used_at: text("lastUsedAt").parse().ok(),
     })
 }

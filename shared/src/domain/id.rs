@@ -146,6 +146,10 @@ prefixed_id!(
     WorkerId, "wkr"
 );
 prefixed_id!(
+    /// A job that an operator asked for: one action on everything that matches a filter.
+    JobId, "job"
+);
+prefixed_id!(
     /// One run of an API process.
     InstanceId, "api"
 );

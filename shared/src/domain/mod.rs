@@ -19,8 +19,8 @@ pub use content::{
 pub use download::{Download, MediaKind};
 pub use failure::SendFailure;
 pub use id::{
-    ApiKeyId, DeliveryId, EventId, InstallationId, InstanceId, InvalidId, MediaId, OrganizationId,
-    OutboxId, SessionId, WebhookId, WorkerId,
+    ApiKeyId, DeliveryId, EventId, InstallationId, InstanceId, InvalidId, JobId, MediaId,
+    OrganizationId, OutboxId, SessionId, WebhookId, WorkerId,
 };
 pub use jid::{InvalidJid, InvalidPerson, InvalidPhone, Jid, PersonJid, PhoneNumber, hint_at};
 pub use known::KnownMessage;

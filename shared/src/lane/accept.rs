@@ -9,6 +9,7 @@ use crate::domain::{Content, InstanceId, Jid, KnownMessage, OutboxId, SendFailur
 use crate::identity::Names;
 use crate::redis::{RedisFailure, unexpected};
 use crate::send::SendRecord;
+use crate::tally::Counter;
 
 /// A client's idempotency key as Redis sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -157,7 +158,16 @@ impl Lanes {
         call.arg(now);
         arguments(&mut call, now, &self.retention, request)?;
         let reply: Vec<Value> = self.run_durably(&call).await?;
-        parse(&reply).ok_or_else(|| unexpected("accept.lua"))
+        let outcome = parse(&reply).ok_or_else(|| unexpected("accept.lua"))?;
+        self.count(&outcome);
+        Ok(outcome)
+    }
+
+    /// Counts what was accepted.
+    pub(super) fn count(&self, outcome: &EnqueueOutcome) {
+        if matches!(outcome, EnqueueOutcome::New { .. }) {
+            self.tally.count(Counter::Accepted);
+        }
     }
 }
 

@@ -34,8 +34,12 @@ impl Lanes {
         let replies: Vec<Vec<Value>> = self.run_durably(&call).await?;
         let parsed: Option<Vec<EnqueueOutcome>> =
             replies.iter().map(|reply| parse(reply)).collect();
-        parsed
+        let outcomes = parsed
             .filter(|parsed| parsed.len() == acceptances.len())
-            .ok_or_else(|| unexpected("accept_all.lua"))
+            .ok_or_else(|| unexpected("accept_all.lua"))?;
+        for outcome in &outcomes {
+            self.count(outcome);
+        }
+        Ok(outcomes)
     }
 }

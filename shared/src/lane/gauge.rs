@@ -34,6 +34,8 @@ pub struct Gauge {
     pub spent_of_hour: Option<u64>,
     /// Until when nothing is attempted, if it is paused.
     pub paused_until: Option<Millis>,
+    /// Sends that failed for good and are kept, to be retried or discarded.
+    pub dead_letters: u64,
 }
 
 impl Lanes {
@@ -87,5 +89,6 @@ fn read(limits: Limits, reply: &[Value]) -> Option<Gauge> {
         spent_of_minute: spent(7, 60_000_000, limits.rate_per_min)?,
         spent_of_hour: spent(8, 3_600_000_000, limits.rate_per_hour)?,
         paused_until: moment(9)?,
+        dead_letters: number(11)?,
     })
 }

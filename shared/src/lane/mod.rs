@@ -40,11 +40,13 @@ use crate::domain::{OrganizationId, SessionId};
 use crate::identity::NAMES;
 use crate::messages::INDEX;
 use crate::redis::{LuaScript, RedisFailure, Store, script};
+use crate::tally::Tally;
 
 pub use crate::send::Mode;
 pub use accept::{EnqueueOutcome, EnqueueRequest, IdempotencyKey, Replay};
 pub use budget::{Budget, Exceeded, RateState, Window};
 pub use claim::{Claim, ClaimedSend, CrashPolicy, Recovered};
+pub use find::Found;
 pub use gauge::Gauge;
 pub use hold::{Hold, Scope};
 pub use lifecycle::{Cancelled, Receipt, ReceiptStatus, Retried};
@@ -113,6 +115,7 @@ pub struct Lanes {
     store: Store,
     retention: Retention,
     scripts: std::sync::Arc<Scripts>,
+    tally: std::sync::Arc<Tally>,
 }
 
 #[derive(Debug)]
@@ -156,7 +159,10 @@ impl Lanes {
             LuaScript::partition(&[&shared[..], parts].concat())
         };
         let used_key = include_str!("lua/used_key.lua");
-        let trim = include_str!("lua/trim.lua");
+        let trim = concat!(
+            include_str!("lua/trim.lua"),
+            include_str!("lua/findable.lua")
+        );
         let accept = include_str!("lua/accept.lua");
         let each = format!("local function accept(ARGV)\n{accept}\nend");
         let scripts = Scripts {
@@ -187,7 +193,14 @@ impl Lanes {
             store,
             retention,
             scripts: std::sync::Arc::new(scripts),
+            tally: std::sync::Arc::default(),
         }
+    }
+
+    /// What this process did with sends, by the minute.
+    #[must_use]
+    pub fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     /// The Redis behind the lanes.

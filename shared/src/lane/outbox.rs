@@ -117,6 +117,20 @@ impl Lanes {
         Ok(found.pop())
     }
 
+    /// The content of a send (JSON) as it is kept; `None` where nobody can need it any more.
+    ///
+    /// # Errors
+    /// When Redis does not answer.
+    pub async fn body(
+        &self,
+        from: &SessionRef,
+        id: &OutboxId,
+    ) -> Result<Option<String>, RedisFailure> {
+        let root = self.root(&from.organization);
+        let place = key(PARTITION, &root, "outbox", &[id.as_str()]);
+        Ok(self.store.connection.clone().hget(place, "body").await?)
+    }
+
     /// Adds to each entry who it is for.
     async fn name(
         &self,

@@ -8,6 +8,7 @@ use super::{Epoch, LaneError, Lanes, RateState, SessionRef, Stale, request_token
 use crate::clock::Millis;
 use crate::domain::{OutboxId, SendFailure};
 use crate::redis::unexpected;
+use crate::tally::Counter;
 
 /// How an attempt ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,7 +118,16 @@ impl Lanes {
         if reply.len() == 1 {
             return Err(Stale.into());
         }
-        Ok(parse(from, reply).ok_or_else(|| unexpected("turn.lua"))?)
+        let turn = parse(from, reply).ok_or_else(|| unexpected("turn.lua"))?;
+        for (settled, Settlement { attempt, .. }) in turn.settled.iter().zip(settlements) {
+            match (settled, attempt) {
+                (Settled::Done, Attempt::Sent(_)) => self.tally.count(Counter::Sent),
+                (Settled::Dead, _) => self.tally.count(Counter::Failed),
+                (Settled::Done, Attempt::Retry(..)) => self.tally.count(Counter::Retried),
+                _ => {}
+            }
+        }
+        Ok(turn)
     }
 
     /// Settles attempts of one session and claims nothing.

@@ -69,6 +69,17 @@ impl MediaStore {
         }))
     }
 
+    /// How many bytes an organization keeps.
+    ///
+    /// # Errors
+    /// When Redis does not answer.
+    pub async fn used(&self, organization: &OrganizationId) -> Result<u64, RedisFailure> {
+        let root = self.0.store.keys.partition(organization);
+        let used = key(PARTITION, &root, "media_used", &[]);
+        let used: Option<i64> = self.0.store.connection.clone().get(used).await?;
+        Ok(used.and_then(|used| used.try_into().ok()).unwrap_or(0))
+    }
+
     /// Its settings.
     #[must_use]
     pub fn config(&self) -> &MediaConfig {

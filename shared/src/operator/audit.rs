@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::Operators;
+use crate::clock::Millis;
 use crate::redis::RedisFailure;
 
 /// Most lines that are kept; the oldest go first.
@@ -30,6 +31,29 @@ pub struct AuditLine {
     pub id: String,
     /// Who, from where, what, to what, and details, in this order.
     pub fields: [String; 5],
+}
+
+impl AuditLine {
+    /// When it was written.
+    #[must_use]
+    pub fn at(&self) -> Millis {
+        let at = self.id.split('-').next();
+        at.and_then(|at| at.parse().ok()).unwrap_or(0)
+    }
+}
+
+/// Whether a text is a place in the log, or empty.
+#[must_use]
+pub fn is_place(text: &str) -> bool {
+    text.len() <= 40
+        && match text.split_once('-') {
+            Some((at, number)) => {
+                let digits =
+                    |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+                digits(at) && digits(number)
+            }
+            None => text.is_empty(),
+        }
 }
 
 const FIELDS: [&str; 5] = ["operator", "from", "action", "target", "detail"];

@@ -4,6 +4,7 @@
 //! hash would add nothing. A sign-in is a random token of its own, so that a cookie is never a key.
 
 mod audit;
+mod jobs;
 mod sign_in;
 
 use redis::AsyncCommands;
@@ -14,7 +15,8 @@ use crate::clock::Millis;
 use crate::redis::keys::{GLOBAL, key};
 use crate::redis::{RedisFailure, Store};
 
-pub use audit::{AuditEntry, AuditLine};
+pub use audit::{AuditEntry, AuditLine, is_place};
+pub use jobs::{Job, JobAction, JobFilter, JobProgress, JobState};
 pub use sign_in::SignIn;
 
 /// What every operator key begins with.

@@ -48,6 +48,12 @@ pub struct WorkerInfo {
     pub sessions: u32,
     /// How many it is willing to own.
     pub capacity: u32,
+    /// What its process holds in memory, in bytes; 0 = it does not say.
+    pub memory_bytes: u64,
+    /// What its process used of one core since its last sign of life, in percent.
+    pub cpu_percent: u32,
+    /// Whether an operator drains it: it gives its sessions to others and takes none.
+    pub draining: bool,
     /// When it joined.
     pub started_at: Millis,
     /// Its last sign of life.
@@ -63,6 +69,8 @@ pub enum Heartbeat {
         workers: u32,
         /// Sessions that should run.
         running: u32,
+        /// Whether an operator drains the caller.
+        draining: bool,
     },
     /// The caller was presumed dead: it owns nothing any more and must start anew.
     Buried,
@@ -111,11 +119,19 @@ impl Registry {
             .arg("capacity")
             .arg(info.capacity);
         call.arg("startedAt").arg(info.started_at);
+        call.arg("memoryBytes")
+            .arg(info.memory_bytes)
+            .arg("cpuPercent")
+            .arg(info.cpu_percent);
         let reply: Vec<Value> = script::run(&self.store.connection, &call).await?;
         let number =
             |index: usize| -> Option<u32> { redis::from_redis_value_ref(reply.get(index)?).ok() };
         match (number(1), number(2)) {
-            (Some(workers), Some(running)) => Ok(Heartbeat::Alive { workers, running }),
+            (Some(workers), Some(running)) => Ok(Heartbeat::Alive {
+                workers,
+                running,
+                draining: number(3) == Some(1),
+            }),
             _ if reply.len() == 1 => Ok(Heartbeat::Buried),
             _ => Err(unexpected("heartbeat.lua")),
         }
@@ -173,6 +189,26 @@ impl Registry {
             .zip(&records)
             .filter_map(|(id, fields)| info(id, fields))
             .collect())
+    }
+
+    /// Drains a worker (its sessions go to others, a few with each heartbeat, and it takes none), or
+    /// lets it take its share again; false where none of this id is registered. A worker that starts
+    /// again has a new id and is not drained.
+    ///
+    /// # Errors
+    /// When Redis does not answer; asking again is harmless.
+    pub async fn drain(&self, worker: &WorkerId, drain: bool) -> Result<bool, RedisFailure> {
+        if !self.is_registered(worker).await? {
+            return Ok(false);
+        }
+        let record = key(GLOBAL, &self.root(), "worker", &[worker.as_str()]);
+        let mut connection = self.store.connection.clone();
+        let () = if drain {
+            connection.hset(record, "drain", 1).await?
+        } else {
+            connection.hdel(record, "drain").await?
+        };
+        Ok(true)
     }
 
     /// Whether `worker` is to sweep on behalf of the pool: nobody has for `period_ms`.
@@ -311,6 +347,12 @@ fn info(id: &str, fields: &HashMap<String, String>) -> Option<WorkerInfo> {
         host: fields.get("host").cloned().unwrap_or_default(),
         sessions: number("sessions").unwrap_or(0),
         capacity: number("capacity").unwrap_or(0),
+        memory_bytes: fields
+            .get("memoryBytes")
+            .and_then(|value| value.parse().ok())
+            .unwrap_or(0),
+        cpu_percent: number("cpuPercent").unwrap_or(0),
+        draining: fields.contains_key("drain"),
         started_at: fields.get("startedAt")?.parse().ok()?,
         heartbeat_at: fields.get("heartbeatAt")?.parse().ok()?,
     })

@@ -50,7 +50,9 @@ pub enum DesiredChange {
 }
 
 impl DesiredChange {
-    fn as_str(self) -> &'static str {
+    /// Its name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Start => "start",
             Self::Stop => "stop",

@@ -35,6 +35,9 @@ async fn a_wrong_clock_evicts_no_worker() {
         host: String::new(),
         sessions: 0,
         capacity: 1,
+        memory_bytes: 0,
+        cpu_percent: 0,
+        draining: false,
         started_at: heartbeat_at,
         heartbeat_at,
     };

@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::liveness::Liveness;
+use super::usage::Usage;
 
 /// How often a worker proves its life, and how long it may be silent.
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +38,9 @@ pub struct Membership {
     capacity: Arc<AtomicU32>,
     started_at: Millis,
     sessions: Arc<AtomicU32>,
+    /// What it is willing to own when nobody drains it; 0 from when it leaves.
+    willing: Arc<AtomicU32>,
+    usage: Arc<Usage>,
 }
 
 impl Membership {
@@ -59,6 +63,8 @@ impl Membership {
                     capacity: Arc::new(AtomicU32::new(capacity)),
                     started_at: clock.now(),
                     sessions: Arc::default(),
+                    willing: Arc::new(AtomicU32::new(capacity)),
+                    usage: Arc::default(),
                 };
                 let sent = Instant::now();
                 if let Ok(Heartbeat::Alive { .. }) = registry.heartbeat(&member.info(), true).await
@@ -85,6 +91,9 @@ impl Membership {
             host: format!("{}:{}", hostname(), std::process::id()),
             sessions: self.sessions.load(Ordering::Relaxed),
             capacity: self.capacity.load(Ordering::Relaxed),
+            memory_bytes: Usage::memory_bytes(),
+            cpu_percent: self.usage.cpu_percent(),
+            draining: false,
             started_at: self.started_at,
             heartbeat_at: self.clock.now(),
         }
@@ -101,9 +110,20 @@ impl Membership {
     /// Tells the others that this worker leaves: from now on its share is nothing, and theirs is
     /// larger by what it gives up. Its next heartbeat says it again where this one fails.
     pub async fn drain(&self) {
+        self.willing.store(0, Ordering::Relaxed);
         self.capacity.store(0, Ordering::Relaxed);
         if let Err(error) = self.registry.heartbeat(&self.info(), false).await {
             tracing::warn!(worker = %self.id, %error, "could not say yet that it leaves");
+        }
+    }
+
+    /// An operator drains this worker, or does not any more: its next heartbeat says what it is
+    /// willing to own, and the shares follow.
+    fn obey(&self, draining: bool) {
+        let willing = self.willing.load(Ordering::Relaxed);
+        let capacity = if draining { 0 } else { willing };
+        if self.capacity.swap(capacity, Ordering::Relaxed) != capacity {
+            tracing::info!(worker = %self.id, draining, "an operator drains this worker, or ended it");
         }
     }
 
@@ -135,7 +155,10 @@ impl Membership {
                 () = sleep_until(self.liveness.expires()) => continue,
             };
             match answer {
-                Ok(Heartbeat::Alive { .. }) => self.extend(sent),
+                Ok(Heartbeat::Alive { draining, .. }) => {
+                    self.extend(sent);
+                    self.obey(draining);
+                }
                 Ok(Heartbeat::Buried) => {
                     tracing::error!(worker = %self.id, "was presumed dead; fenced");
                     self.liveness.fence();

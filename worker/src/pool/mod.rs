@@ -13,6 +13,7 @@ mod liveness;
 mod membership;
 mod share;
 mod sweep;
+mod usage;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

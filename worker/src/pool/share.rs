@@ -57,6 +57,9 @@ mod tests {
             host: String::new(),
             sessions: *sessions,
             capacity: 100,
+            memory_bytes: 0,
+            cpu_percent: 0,
+            draining: false,
             started_at: 0,
             heartbeat_at: 0,
         };

@@ -36,6 +36,9 @@ mod tests {
             host: String::new(),
             sessions: 0,
             capacity: 1,
+            memory_bytes: 0,
+            cpu_percent: 0,
+            draining: false,
             started_at: number,
             heartbeat_at: number,
         }

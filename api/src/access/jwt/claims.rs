@@ -54,6 +54,7 @@ pub(super) fn caller(
         sessions: None,
         expires_at: Some(expires_at),
         operator,
+        name: subject.to_owned(),
         is_key: false,
     })
 }

@@ -188,6 +188,7 @@ wait_for_expiry(entry)
 -- The index gives up, two at a time, what retention has already taken, skipping what outlives it.
 redis.call('ZADD', K.outbox_index(sid), now, ranked(entry.seq, names))
 trim_outbox(now, 2)
+findable(entry, now)
 
 count_waiting(entry, 1)
 emit('message.status', sid, now, status_payload(entry, entry.status, now, ''))

@@ -3,7 +3,8 @@
 -- ARGV  1 the caller's clock (ms)  2 session
 -- Replies  {depth, urgent, in flight, chats whose head waits for a retry, scheduled,
 --   acceptance (ms) of the oldest head of a chat that waits (0 = none), accepted in the last minute,
---   tatMinute, tatHour (µs), paused until (ms, 0 = not paused), now (ms)}
+--   tatMinute, tatHour (µs), paused until (ms, 0 = not paused), now (ms),
+--   dead letters}
 local now, sid = tonumber((clock(ARGV[1]))), ARGV[2]
 load_lane(sid)
 local chats = redis.call('ZRANGE', K.delayed(sid), 0, 9)
@@ -25,4 +26,5 @@ return {
   redis.call('ZCARD', K.scheduled(sid)), text(oldest),
   redis.call('ZCOUNT', K.outbox_index(sid), '(' .. text(now - 60000), '+inf'),
   text(L.tat.minute), text(L.tat.hour), text(L.paused > now and L.paused or 0), text(now),
+  redis.call('ZCARD', K.dead(sid)),
 }

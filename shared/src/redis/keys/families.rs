@@ -22,7 +22,7 @@ pub const PARTITION: &[KeyFamily] = &[
         "org",
         ":org",
         "hash",
-        "the organization: name, createdAt; for ever",
+        "the organization: name, createdAt, suspendedAt, suspendedWhy; for ever",
     ),
     family(
         "sessions",
@@ -53,6 +53,18 @@ pub const PARTITION: &[KeyFamily] = &[
         ":s:*:wa",
         "hash",
         "waMessageId -> outboxId; outbox retention",
+    ),
+    family(
+        "by_chat",
+        ":s:*:bc:*",
+        "zset",
+        "outboxIds of a chat by createdAt, for who looks for them; outbox retention after the last",
+    ),
+    family(
+        "by_request",
+        ":br:*",
+        "zset",
+        "`requestId outboxId session` of an hour, by name; outbox retention and a day",
     ),
     family(
         "dead",
@@ -303,6 +315,36 @@ pub const GLOBAL: &[KeyFamily] = &[
         ":operator:*",
         "string",
         "a sign-in by sha256 of its cookie: name, role, csrf; until it ends",
+    ),
+    family(
+        "jobs",
+        ":jobs",
+        "zset",
+        "ids of operators' jobs by when they were asked for; the latest 500",
+    ),
+    family(
+        "job",
+        ":job:*",
+        "hash",
+        "a job of an operator: what, on which sends, how far; 30 days after its last step",
+    ),
+    family(
+        "job_runner",
+        ":jobrun:*",
+        "string",
+        "the API process that runs a job; until it is silent for 5 s",
+    ),
+    family(
+        "minutes",
+        ":minutes",
+        "hash",
+        "`minute of the hour:name` -> `minute count`, the last hour's counters; overwritten in turn",
+    ),
+    family(
+        "suspended",
+        ":suspended",
+        "set",
+        "ids of suspended organizations; until they are let go on",
     ),
     family(
         "audit",
