@@ -122,6 +122,63 @@ impl Browser {
         Ok(())
     }
 
+    /// Prefers dark or light, as the system of its user would.
+    ///
+    /// # Errors
+    /// When the browser does not answer.
+    pub async fn dark(&mut self, dark: bool) -> Result<()> {
+        let value = if dark { "dark" } else { "light" };
+        let features = json!([{ "name": "prefers-color-scheme", "value": value }]);
+        self.call(
+            "Emulation.setEmulatedMedia",
+            &json!({ "features": features }),
+        )
+        .await?;
+        Ok(())
+    }
+
+    /// Presses and lets go a key: a character, or a name such as `Enter` or `Tab`.
+    ///
+    /// # Errors
+    /// When the browser does not answer.
+    pub async fn press(&mut self, key: &str) -> Result<()> {
+        let (code, text) = match key {
+            "Enter" => (13, "\r"),
+            "Tab" => (9, ""),
+            "Escape" => (27, ""),
+            text => (0, text),
+        };
+        let down = json!({
+            "type": "keyDown", "key": key, "text": text, "windowsVirtualKeyCode": code,
+        });
+        self.call("Input.dispatchKeyEvent", &down).await?;
+        let up = json!({ "type": "keyUp", "key": key, "windowsVirtualKeyCode": code });
+        self.call("Input.dispatchKeyEvent", &up).await?;
+        Ok(())
+    }
+
+    /// Types a text into what has the focus.
+    ///
+    /// # Errors
+    /// When the browser does not answer.
+    pub async fn type_text(&mut self, text: &str) -> Result<()> {
+        self.call("Input.insertText", &json!({ "text": text }))
+            .await?;
+        Ok(())
+    }
+
+    /// How many requests the page has made for addresses that hold a text.
+    #[must_use]
+    pub fn requests(&self, part: &str) -> usize {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let requests = seen
+            .iter()
+            .filter(|event| event["method"] == "Network.requestWillBeSent");
+        let urls = requests.map(|event| &event["params"]["request"]["url"]);
+        urls.filter(|url| url.as_str().is_some_and(|url| url.contains(part)))
+            .count()
+    }
+
     /// Goes to an address.
     ///
     /// # Errors
@@ -154,8 +211,12 @@ impl Browser {
         let what = format!("the page says {expression}");
         let browser = tokio::sync::Mutex::new(self);
         eventually(&what, async || {
-            let value = browser.lock().await.evaluate(expression).await?;
-            Ok((value == json!(true)).then_some(()))
+            match browser.lock().await.evaluate(expression).await {
+                Ok(value) => Ok((value == json!(true)).then_some(())),
+                // It was asked of a page that is being left.
+                Err(error) if between_pages(&error) => Ok(None),
+                Err(error) => Err(error),
+            }
         })
         .await
     }
@@ -165,7 +226,15 @@ impl Browser {
     /// # Errors
     /// When the file can not be written.
     pub async fn picture(&mut self, file: &Path) -> Result<()> {
-        let shot = json!({ "format": "png", "captureBeyondViewport": true });
+        let metrics = self.call("Page.getLayoutMetrics", &json!({})).await?;
+        let (width, height) = (
+            &metrics["cssLayoutViewport"]["clientWidth"],
+            &metrics["cssContentSize"]["height"],
+        );
+        let shot = json!({
+            "format": "png", "captureBeyondViewport": true,
+            "clip": { "x": 0, "y": 0, "width": width, "height": height, "scale": 1 },
+        });
         let shot = self.call("Page.captureScreenshot", &shot).await?;
         let data = shot["data"].as_str().context("no picture")?;
         if let Some(folder) = file.parent() {
@@ -232,6 +301,18 @@ impl Browser {
         ensure!(answer["error"].is_null(), "{method}: {}", answer["error"]);
         Ok(answer["result"].clone())
     }
+}
+
+/// Whether a page could not answer since another one takes its place.
+fn between_pages(error: &anyhow::Error) -> bool {
+    let text = format!("{error:#}");
+    [
+        "navigated or closed",
+        "Cannot find context",
+        "context was destroyed",
+    ]
+    .iter()
+    .any(|part| text.contains(part))
 }
 
 fn launch(profile: &Path) -> Result<Child> {

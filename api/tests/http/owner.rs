@@ -37,6 +37,9 @@ impl Owner {
             host: "test".to_owned(),
             sessions: 0,
             capacity: 10,
+            memory_bytes: 0,
+            cpu_percent: 0,
+            draining: false,
             started_at: now(),
             heartbeat_at: now(),
         };

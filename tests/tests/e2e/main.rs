@@ -29,6 +29,7 @@ mod linking;
 mod media;
 mod moving;
 mod operations;
+mod ops;
 mod outage;
 mod ownership;
 mod presence;
