@@ -8,6 +8,7 @@ use axum::{Extension, Router};
 use gateway_shared::apikey::Capability::{Events, Manage, Read, Send};
 
 use crate::access::Requirement;
+use crate::admin::{acting, acting_docs};
 use crate::error::ApiError;
 use crate::messages::operation_docs as operations;
 use crate::openapi::Document;
@@ -103,6 +104,21 @@ fn routes(app: Arc<App>) -> Routes {
         .route(GET,    "/admin/leases",                         Requirement::Operator,  admin::leases,          admin::docs::leases)
         .route(GET,    "/admin/queues",                         Requirement::Operator,  admin::queues,          admin::docs::queues)
         .route(GET,    "/admin/dead-letters",                   Requirement::Operator,  admin::dead_letters,    admin::docs::dead_letters)
+        .route(GET,    "/admin/overview", Requirement::Operator, acting::overview, acting_docs::overview)
+        .route(GET,    "/admin/messages", Requirement::Operator, acting::messages, acting_docs::messages)
+        .route(POST,   "/admin/messages/{outboxId}:discard", Requirement::Operator, acting::discard, acting_docs::discard)
+        .route(GET,    "/admin/webhooks", Requirement::Operator, acting::webhooks, acting_docs::webhooks)
+        .route(POST,   "/admin/workers/{workerId}:drain", Requirement::Operator, acting::drain, acting_docs::drain)
+        .route(POST,   "/admin/workers/{workerId}:undrain", Requirement::Operator, acting::undrain, acting_docs::undrain)
+        .route(GET,    "/admin/organizations", Requirement::Operator, acting::organizations, acting_docs::organizations)
+        .route(POST,   "/admin/organizations", Requirement::Operator, acting::create_organization, acting_docs::create_organization)
+        .route(POST,   "/admin/organizations/{organizationId}:suspend", Requirement::Operator, acting::suspend, acting_docs::suspend)
+        .route(POST,   "/admin/organizations/{organizationId}:unsuspend", Requirement::Operator, acting::unsuspend, acting_docs::unsuspend)
+        .route(GET,    "/admin/jobs", Requirement::Operator, acting::jobs, acting_docs::jobs)
+        .route(POST,   "/admin/jobs", Requirement::Operator, acting::create_job, acting_docs::create_job)
+        .route(GET,    "/admin/jobs/{jobId}", Requirement::Operator, acting::job, acting_docs::job_of)
+        .route(POST,   "/admin/jobs/{jobId}:stop", Requirement::Operator, acting::stop_job, acting_docs::stop_job)
+        .route(GET,    "/admin/audit", Requirement::Operator, acting::audit, acting_docs::audit)
         // Without a key: the token in the path is one, for one pairing.
         .open(GET,  "/link/{token}",              link::show,           link::docs::show)
         .open(GET,  "/link/{token}/state",        link::state,          link::docs::state)

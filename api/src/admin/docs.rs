@@ -61,6 +61,9 @@ pub(crate) fn workers() -> Operation {
         "capacity": 1000,
         "startedAt": 1_763_700_000_000_i64,
         "heartbeatAt": 1_763_700_060_000_i64,
+        "memoryBytes": 52_428_800,
+        "cpuPercent": 3,
+        "draining": false,
         "alive": true,
     });
     Operation::new(TAG, "adminListWorkers", "List the workers")
@@ -89,6 +92,7 @@ pub(crate) fn queues() -> Operation {
         "spentOfMinute": 20,
         "spentOfHour": 57,
         "pausedUntil": null,
+        "deadLetters": 0,
     });
     listed("adminListQueues", "List what waits in the queues")
         .about("In the order of the sessions' ids.")

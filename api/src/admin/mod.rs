@@ -3,6 +3,8 @@
 //! Lists go through the directory of sessions in the order of their ids, a page at a time, and read
 //! the records of that page only.
 
+pub(crate) mod acting;
+pub(crate) mod acting_docs;
 pub(crate) mod docs;
 mod page;
 mod queues;

@@ -72,7 +72,7 @@ pub(crate) async fn find(app: &Arc<App>, wanted: &Wanted) -> Result<(Vec<Hit>, S
         .into_iter()
         .filter(|hit| matches(wanted, &hit.of, &hit.entry));
     let mut matching: Vec<Hit> = matching.collect();
-    matching.sort_by(|a, b| b.entry.created_at.cmp(&a.entry.created_at));
+    matching.sort_by_key(|hit| std::cmp::Reverse(hit.entry.created_at));
     matching.truncate(MOST_FOUND);
     Ok((matching, String::new()))
 }

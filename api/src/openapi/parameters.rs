@@ -1,6 +1,8 @@
 //! The parameters of paths.
 
-use gateway_shared::domain::{ApiKeyId, DeliveryId, OutboxId, SessionId, WebhookId};
+use gateway_shared::domain::{
+    ApiKeyId, DeliveryId, JobId, OrganizationId, OutboxId, SessionId, WebhookId, WorkerId,
+};
 use schemars::SchemaGenerator;
 use serde_json::{Value, json};
 
@@ -24,6 +26,15 @@ fn described(name: &str, generator: &mut SchemaGenerator) -> Option<(Value, &'st
         "deliveryId" => (
             id(generator.subschema_for::<DeliveryId>()),
             "The delivery of one event to the webhook.",
+        ),
+        "workerId" => (id(generator.subschema_for::<WorkerId>()), "A worker."),
+        "organizationId" => (
+            id(generator.subschema_for::<OrganizationId>()),
+            "An organization.",
+        ),
+        "jobId" => (
+            id(generator.subschema_for::<JobId>()),
+            "A job of an operator.",
         ),
         "mid" => (
             json!({"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]+$"}),

@@ -8,7 +8,7 @@ use super::words;
 const WIDTH: u64 = 300;
 const HEIGHT: u64 = 72;
 
-/// Bars of one counter, a minute each, the present one last. `what` is the unit: "sends".
+/// Bars of one counter, a minute each, the present one last. `what` is the unit: "send".
 pub(super) fn hour(name: &str, what: &str, class: &str, values: &[u64]) -> Markup {
     let highest = values.iter().copied().max().unwrap_or(0);
     let top = nice(highest.max(1));
@@ -18,11 +18,11 @@ pub(super) fn hour(name: &str, what: &str, class: &str, values: &[u64]) -> Marku
     html! {
         figure {
             figcaption {
-                span { b { (name) } ", " (what) " a minute" }
-                span { (words::count(total)) " in the last hour" }
+                span { b { (name) } " a minute" }
+                span { (words::things(total, what)) }
             }
             svg class="chart" viewBox={ "0 0 " (WIDTH) " " (HEIGHT + 16) } role="img"
-                aria-label={ (name) ": " (words::count(total)) " " (what) " in the last hour, at most " (words::count(highest)) " in a minute" } {
+                aria-label={ (name) ": " (words::things(total, what)) " in the last hour, at most " (words::count(highest)) " in a minute" } {
                 line x1="0" x2=(WIDTH) y1="0.5" y2="0.5" {}
                 line x1="0" x2=(WIDTH) y1=(HEIGHT) y2=(HEIGHT) {}
                 @for (index, value) in values.iter().enumerate() {
@@ -31,7 +31,7 @@ pub(super) fn hour(name: &str, what: &str, class: &str, values: &[u64]) -> Marku
                     @if *value > 0 {
                         rect class={ "bar " (class) @if index == present { " now" } }
                             x=(slot * WIDTH / slots) y=(HEIGHT - height) width=(WIDTH / slots - 1) height=(height) {
-                            title { (words::count(*value)) " " (what) ", " (values.len() - 1 - index) " min ago" }
+                            title { (words::things(*value, what)) ", " (values.len() - 1 - index) " min ago" }
                         }
                     }
                 }
@@ -48,9 +48,9 @@ pub(super) fn of_sends(minutes: &[Minute]) -> Markup {
     let series = |read: fn(&Minute) -> u64| minutes.iter().map(read).collect::<Vec<u64>>();
     html! {
         div class="charts" {
-            (hour("Accepted", "sends", "go", &series(|minute| minute.accepted)))
-            (hour("Sent", "sends", "", &series(|minute| minute.sent)))
-            (hour("Failed or retried", "attempts", "bad", &series(|minute| minute.failed + minute.retried)))
+            (hour("Accepted", "send", "go", &series(|minute| minute.accepted)))
+            (hour("Sent", "send", "", &series(|minute| minute.sent)))
+            (hour("Failed or retried", "attempt", "bad", &series(|minute| minute.failed + minute.retried)))
         }
     }
 }
@@ -79,9 +79,9 @@ mod tests {
 
     #[test]
     fn the_present_minute_is_told_apart_and_every_bar_has_a_unit() {
-        let drawn = hour("Sent", "sends", "", &[0, 4, 2]).into_string();
+        let drawn = hour("Sent", "send", "", &[0, 4, 2]).into_string();
         assert!(drawn.contains("4 sends, 1 min ago") && drawn.contains("2 sends, 0 min ago"));
         assert_eq!(drawn.matches("bar  now").count(), 1);
-        assert!(drawn.contains("6 in the last hour"));
+        assert!(drawn.contains("6 sends in the last hour"));
     }
 }

@@ -227,7 +227,7 @@ pub(super) fn table(hits: &[Hit], now: Millis) -> Markup {
                                 td data-label="Status" { (words::send_state(entry.status)) }
                                 td data-label="Kind" { (entry.kind) }
                                 td data-label="To" { bdi { (words::masked(&entry.chat_jid)) } }
-                                td data-label="Why" class="quiet" { @if let Some(error) = &entry.error { (error.code.replace('_', " ")) } @else { "–" } }
+                                td data-label="Why" class="quiet" { @if let Some(error) = &entry.error { (error.code.replace('_', " ")) } }
                                 td class="n" data-label="Attempts" { (entry.attempts) }
                                 td class="n" data-label="Accepted" { (words::ago(now, entry.created_at)) }
                             }

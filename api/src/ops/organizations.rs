@@ -160,7 +160,7 @@ pub(super) async fn of_organization(
             h2 id="limits" { "Limits" small { "of this installation, each organization" } }
             dl class="figures" {
                 div { dt { "Files kept" } dd { (words::bytes(used)) " " small { "of " (words::bytes(app.config.media.quota_bytes)) } } }
-                div { dt { "Waiting sends" } dd { (words::count(waiting)) " " small { "of " (limit(u64::from(app.config.quota.waiting))) } } }
+                div { dt { "Waiting sends" } dd { (words::count(waiting)) " " small { "of " (limit(app.config.quota.waiting)) } } }
                 div { dt { "Requests" } dd { (limit(u64::from(app.config.quota.requests_per_min))) " " small { "a minute, each API" } } }
                 div { dt { "Webhooks" } dd { (census.webhooks.iter().filter(|one| one.organization_id == *id).count()) " " small { "of " (app.config.webhooks.max_per_organization) } } }
             }

@@ -140,8 +140,7 @@ pub(super) async fn page(
                     @for (value, name) in [("waiting", "Waiting"), ("oldest", "Oldest"), ("flight", "In flight")] {
                         th class="n" aria-sort=[(value == sort).then_some("descending")] { a href=(filter.address(value, 0)) { (name) } }
                     }
-                    th class="n" { "Scheduled" }
-                    th class="n" { "Used of a minute" } th class="n" { "Used of an hour" }
+                                        th class="n" { "Minute used" } th class="n" { "Hour used" }
                     th class="n" aria-sort=[("dead" == sort).then_some("descending")] { a href=(filter.address("dead", 0)) { "Dead letters" } }
                     @if who.may_act() { th { span class="sr" { "Actions" } } }
                 } }
@@ -175,12 +174,11 @@ fn row(who: &Present, lane: &Lane, now: i64) -> Markup {
                 @if lane.is_held() { (words::state("held", "held", if lane.session.paused { "paused" } else { "resting" })) }
                 @else { (words::session_state(lane.session.status)) }
             }
-            td class="n" data-label="Waiting" { @if lane.gauge.depth > 0 { a href={ "/ops/messages?status=queued&session=" (session) } { (words::count(lane.gauge.depth)) } } @else { "0" } }
+            td class="n" data-label="Waiting" { @if lane.gauge.depth > 0 { a href={ "/ops/messages?status=queued&session=" (session) } { (words::count(lane.gauge.depth)) } @if lane.gauge.scheduled > 0 { br; span class="quiet" { (words::count(lane.gauge.scheduled)) " for later" } } } @else { "0" } }
             td class="n" data-label="Oldest" { @match lane.gauge.oldest_at { Some(at) => (words::ago(now, at)), None => "–" } }
             td class="n" data-label="In flight" { (lane.gauge.in_flight) }
-            td class="n" data-label="Scheduled" { (lane.gauge.scheduled) }
-            td class="n" data-label="Used of a minute" { (spent(lane.gauge.spent_of_minute, lane.session.limits.rate_per_min)) }
-            td class="n" data-label="Used of an hour" { (spent(lane.gauge.spent_of_hour, lane.session.limits.rate_per_hour)) }
+            td class="n" data-label="Minute used" { (spent(lane.gauge.spent_of_minute, lane.session.limits.rate_per_min)) }
+            td class="n" data-label="Hour used" { (spent(lane.gauge.spent_of_hour, lane.session.limits.rate_per_hour)) }
             td class="n" data-label="Dead letters" { @if lane.gauge.dead_letters > 0 { a href={ "/ops/messages?status=failed&session=" (session) } { (words::count(lane.gauge.dead_letters)) } } @else { "0" } }
             @if who.may_act() {
                 td class="do" {

@@ -25,7 +25,7 @@ use crate::state::App;
 /// Sessions a page.
 const PAGE: usize = 50;
 /// Sends shown with a session.
-const LATEST: usize = 15;
+const LATEST: usize = 10;
 
 /// What is asked for.
 #[derive(Debug, Default, Deserialize)]
@@ -116,7 +116,7 @@ pub(super) async fn list(
                             td data-label="Number" { (session.wa_jid.as_deref().map_or_else(|| "–".to_owned(), words::masked)) }
                             td data-label="Worker" { @match &session.worker { Some(worker) => (words::id(worker.as_str())), None => span class="quiet" { "nobody" } } }
                             td class="n" data-label="Waiting" { (words::count(lane.gauge.depth)) }
-                            td data-label="Last error" class="quiet" { bdi { (session.last_error.as_deref().unwrap_or("–")) } }
+                            td data-label="Last error" class="quiet" { @if let Some(error) = &session.last_error { bdi { (error) } } }
                             td class="n" data-label="Last acknowledged" { @match session.last_ack_at { Some(at) => (words::ago(now, at)), None => "–" } }
                             td class="n" data-label="Changed" { (words::ago(now, session.updated_at)) }
                         }
@@ -221,7 +221,7 @@ pub(super) async fn one(
 fn used(spent: Option<u64>, limit: u32, window: &str) -> String {
     match spent {
         Some(spent) => format!("{spent} of {limit} a {window}"),
-        None => format!("unlimited a {window}"),
+        None => format!("no limit a {window}"),
     }
 }
 

@@ -43,7 +43,7 @@ fn inline<T: JsonSchema>() -> Value {
 }
 
 /// A webhook for the examples.
-fn example() -> Value {
+pub(crate) fn example() -> Value {
     json!({
         "id": "wh_01KAHX3N5RDGT0M7Y8Z9ABCDEF",
         "organizationId": "org_01KAHX3N5RDGT0M7Y8Z9ABCDEF",

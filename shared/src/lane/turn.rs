@@ -121,7 +121,8 @@ impl Lanes {
         let turn = parse(from, reply).ok_or_else(|| unexpected("turn.lua"))?;
         for (settled, Settlement { attempt, .. }) in turn.settled.iter().zip(settlements) {
             match (settled, attempt) {
-                (Settled::Done, Attempt::Sent(_)) => self.tally.count(Counter::Sent),
+                // Also where a receipt was faster than the acknowledgement, and nothing was left to do.
+                (_, Attempt::Sent(_)) => self.tally.count(Counter::Sent),
                 (Settled::Dead, _) => self.tally.count(Counter::Failed),
                 (Settled::Done, Attempt::Retry(..)) => self.tally.count(Counter::Retried),
                 _ => {}

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{Room, queue};
 
 /// Sends of the job. The ten thousand are the bench's; this is for every run.
-const MANY: usize = 600;
+const MANY: usize = 300;
 
 /// All dead letters are retried by a job: the number is asked for, the process is killed in the middle,
 /// another one goes on, and each is sent once.

@@ -32,7 +32,7 @@ async fn a_message_says_why_it_waits() -> Result<()> {
             let later = api.send(&other.id, &later).await?.expect(202)?;
             let later = later.text("outboxId")?;
             cases.push((other.id.clone(), later, "scheduled, for 60 min"));
-            let fault = Fault::nack(463, 1).of(&other.phone);
+            let fault = Fault::nack(463, 1).to(&stranger.phone);
             world.sandbox().fault(fault).await?;
             let held = queue(&api, &other.id, &stranger.phone, "to somebody new").await?;
             cases.push((other.id.clone(), held, "write to somebody new"));
