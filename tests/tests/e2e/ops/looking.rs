@@ -133,9 +133,9 @@ async fn numbers_move_in_place_and_a_hidden_tab_asks_nothing() -> Result<()> {
             for number in 0..20 {
                 queue(&api, &session.id, &peer.phone, &number.to_string()).await?;
             }
-            let drawn = "document.querySelectorAll('svg.chart')[1].getAttribute('aria-label')";
+            let drawn = "document.querySelectorAll('svg.chart')[0].getAttribute('aria-label')";
             room.browser
-                .wait_for(&format!("{drawn}.startsWith('Sent: 20 sends')"))
+                .wait_for(&format!("{drawn}.startsWith('Accepted: 20 sends')"))
                 .await?;
 
             // What somebody has focused stays, however often the page is brought up to date.
