@@ -2,7 +2,7 @@
 //! OpenAPI document that is served, so a new route is walked without a word here.
 
 use gateway_shared::apikey::{Capabilities, Capability};
-use gateway_shared::domain::WebhookId;
+use gateway_shared::domain::{WebhookId, WorkerId};
 use gateway_shared::events::Place;
 use gateway_shared::webhooks::DeliveryIds;
 use reqwest::{Method, RequestBuilder};
@@ -100,6 +100,9 @@ impl Belongings {
             ("mid", sent.text("waMessageId")),
             ("keyId", key.id.to_string()),
             ("gid", "120363021234567890@g.us".to_owned()),
+            ("organizationId", world.organization.to_string()),
+            ("workerId", WorkerId::generate(0).to_string()),
+            ("jobId", "job_01KAHX3N5RDGT0M7Y8Z9ABCDEF".to_owned()),
         ])
     }
 

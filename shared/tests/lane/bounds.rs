@@ -309,7 +309,9 @@ async fn nothing_is_left_of_a_session_that_everybody_forgot() {
     let left = async || {
         let swept = world.lanes.sweep(world.now(), &world.from, 100).await;
         swept.unwrap();
-        let keys: Vec<String> = world.connection().keys("*").await.unwrap();
+        let mut keys: Vec<String> = world.connection().keys("*").await.unwrap();
+        // The look-up by request is the organization's, and ends by itself a day after the others.
+        keys.retain(|key| !key.contains(":br:"));
         keys
     };
     let mut keys = left().await;

@@ -71,6 +71,7 @@
 
   let timer = 0;
   let asking = false;
+  let updates = 0;
   const refresh = async () => {
     clearTimeout(timer);
     // A hidden tab asks nothing; it asks at once when it is seen again.
@@ -94,7 +95,7 @@
         morph(content, fresh);
         const bar = page.querySelector("nav ul");
         if (bar) morph(document.querySelector("nav ul"), bar);
-        content.dataset.fresh = String(Number(content.dataset.fresh ?? 0) + 1);
+        content.dataset.fresh = String(++updates);
       }
       if (line.classList.contains("lost")) say("");
     } catch {

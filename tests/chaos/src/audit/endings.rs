@@ -22,7 +22,9 @@ pub(super) fn may_stay(key: &str, life: &Life) -> bool {
     let material = key.contains(&format!("{{{}}}", life.session));
     match life.end {
         _ if key.ends_with(":fence") => true,
-        Some(End::Delete) => !material && (!key.contains(":s:") || key.ends_with(":o")),
+        Some(End::Delete) => {
+            !material && (!key.contains(":s:") || key.ends_with(":o") || key.contains(":bc:"))
+        }
         _ => !material,
     }
 }

@@ -28,7 +28,8 @@ pub struct Evidence {
     pub shown: HashMap<String, Vec<PeerMessage>>,
     /// What the webhook of each organization accepted, every event once, in order.
     pub delivered: Vec<Vec<Posted>>,
-    /// Messages of peers that a session asked for again, by their WhatsApp ids.
+    /// Messages of peers that a session could not read at first, or asked for again, by their
+    /// WhatsApp ids.
     pub asked_again: HashSet<String>,
     /// What is left of each session that was ended.
     pub remains: HashMap<String, Remains>,
@@ -79,6 +80,11 @@ impl Evidence {
                 );
             }
             let events = api.event_log(follower.began()).await?;
+            // Asked for from its sender, or given by our own phone.
+            let unread = events
+                .iter()
+                .filter(|event| event.kind() == "message.undecryptable");
+            asked_again.extend(unread.map(|event| event.text("waMessageId").to_owned()));
             tenants.push(TenantEvidence {
                 events,
                 followed: follower.seen(),

@@ -32,7 +32,7 @@ async fn a_number_moves_in_from_baileys_and_out_again() -> Result<()> {
                 .sandbox
                 .wait_for_message(&second.phone, &poll)
                 .await?;
-            let said = json!({ "to": OWN, "type": "text", "text": "wrnog" });
+            let said = json!({ "to": OWN, "type": "text", "text": "first words" });
             let said = company.sandbox.send(&first.phone, &said).await?;
             baileys.message(&said).await?;
             baileys.stop().await?;
@@ -59,7 +59,7 @@ async fn a_number_moves_in_from_baileys_and_out_again() -> Result<()> {
                 .await?;
 
             // Of what was said before: an edit, and a vote in a poll of Baileys.
-            let edit = json!({ "to": OWN, "type": "edit", "target": said, "text": "wrong" });
+            let edit = json!({ "to": OWN, "type": "edit", "target": said, "text": "better words" });
             let edit = company.sandbox.send(&first.phone, &edit).await?;
             let edited = events
                 .wait_for("the edit", |event| event.text("waMessageId") == edit)

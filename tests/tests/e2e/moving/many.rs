@@ -1,7 +1,7 @@
 //! Many numbers in one command, which is killed in the middle and run again.
 
 use std::collections::BTreeSet;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use gateway_tests::client::{SendRequest, eventually};
@@ -62,7 +62,15 @@ async fn many_numbers_move_in_however_often_it_is_cut_off() -> Result<()> {
             let first = sessions.json["data"].as_array().context("no list")?.len();
 
             let began = Instant::now();
-            let output = worker(world, &import).await?;
+            let launch = installation
+                .launch("again", "gateway-worker-sandbox")?
+                .envs(&installation.worker_env)
+                .args(import);
+            let printed = launch.out_file();
+            let mut again = Program::start(launch)?;
+            let end = again.wait_for_end(Duration::from_secs(300)).await?;
+            let output = tokio::fs::read_to_string(&printed).await?;
+            assert!(end.success(), "{output}");
             eprintln!(
                 "{first} of {} when it was killed; the rest took {:?}: {}",
                 expected.len(),

@@ -50,7 +50,9 @@ impl Room {
         browser.type_text(key).await?;
         browser.press("Enter").await?;
         browser
-            .wait_for("document.querySelector('h1')?.textContent === 'Overview'")
+            .wait_for(
+                "document.querySelector('h1')?.textContent === 'Overview' && document.readyState === 'complete'",
+            )
             .await?;
         Ok(Self { browser, base })
     }
