@@ -199,6 +199,7 @@ pub(crate) fn create_job() -> Operation {
             Code::Conflict,
             "`number_not_confirmed`: more than 100 match; `details.matching` says how many",
         )
+        .error(Code::NotFound, "there is no such session")
 }
 
 pub(crate) fn job_of() -> Operation {
