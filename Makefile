@@ -52,7 +52,7 @@ status: ## Say what runs
 SCHEMATHESIS := $(CURDIR)/target/schemathesis/bin/schemathesis
 
 .PHONY: test
-test: redis chromium faketime build-test ## Run every test against real Redis, real processes and the sandbox
+test: redis chromium faketime ffmpeg build-test ## Run every test against real Redis, real processes and the sandbox
 	@# The API is tried by its document (schemathesis, in one thread: Python 3.11 can not parse code in
 	@# several at once) for half a minute, always in the same way; `make schemathesis` does it at length.
 	@without="$$(.ci/tools)" || exit 1; \
@@ -161,3 +161,8 @@ redis:
 .PHONY: faketime
 faketime:
 	@command -v faketime >/dev/null 2>&1 || .ci/install faketime
+
+# What tests of films and sound are made with, and what converts them.
+.PHONY: ffmpeg
+ffmpeg:
+	@command -v ffmpeg >/dev/null 2>&1 || .ci/install ffmpeg

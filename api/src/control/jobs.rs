@@ -11,10 +11,13 @@ use gateway_shared::domain::SendStatus;
 use gateway_shared::lane::{Cancelled, OutboxEntry, OutboxFilter, SessionRef};
 use gateway_shared::operator::{Job, JobAction, JobFilter, JobProgress, JobState};
 
-use super::act::{Actor, Done, TYPED_ABOVE, retried_or};
+use super::act::{Actor, Done};
+use super::on_session::retried_or;
 use crate::error::{ApiError, Code};
 use crate::state::App;
 
+/// Above so many sends a job asks for the number to be typed.
+pub(crate) const TYPED_ABOVE: u64 = 100;
 /// Sends of one step.
 const STEP: usize = 100;
 /// How often it is looked for jobs.

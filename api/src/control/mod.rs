@@ -3,21 +3,26 @@
 //!
 //! - `census`: all lanes, workers and endpoints of the installation at a moment, in memory
 //! - `find`: one send by whatever is known of it
-//! - `act`: every action, recorded before it is done
+//! - `action`: what there is to do; `act`: who may, and that it is recorded before it is done;
+//!   `on_session`, `on_installation`: what each does
 //! - `jobs`: one action on everything that matches a filter, in steps
 //! - `suspension`: organizations whose keys are refused
 //! - `uses`: when keys were last used
 
 pub(crate) mod act;
+mod action;
 pub(crate) mod census;
 pub(crate) mod find;
 pub(crate) mod jobs;
+mod on_installation;
+mod on_session;
 mod suspension;
 mod uses;
 
 use std::time::Duration;
 
-pub(crate) use act::{Action, Actor, act};
+pub(crate) use act::{Actor, act};
+pub(crate) use action::Action;
 pub(crate) use census::{Census, Lane};
 pub(crate) use suspension::Suspensions;
 pub(crate) use uses::KeyUses;
@@ -26,7 +31,7 @@ use crate::state::App;
 
 /// How often the uses of keys are written down.
 const KEY_USES: Duration = Duration::from_secs(15);
-/// How often suspensions are looked up anew, whether or not this process was told.
+/// How often suspensions are looked up anew: so long a process may not know of one.
 const SUSPENSIONS: Duration = Duration::from_secs(2);
 
 /// Does what operators left to do, until the process ends.

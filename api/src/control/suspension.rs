@@ -6,8 +6,8 @@ use std::sync::{PoisonError, RwLock};
 use gateway_shared::domain::OrganizationId;
 use gateway_shared::organization::Organizations;
 
-/// The organizations that are suspended, as this process was told. It is told at once, and looks every
-/// other second.
+/// The organizations that are suspended, as this process knows. The one that suspends knows at once, the
+/// others look every other second.
 #[derive(Debug, Default)]
 pub(crate) struct Suspensions {
     ids: RwLock<HashSet<OrganizationId>>,

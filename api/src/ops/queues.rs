@@ -166,7 +166,7 @@ fn row(who: &Present, lane: &Lane, now: i64) -> Markup {
         "{} wait in this lane. Cancelled sends are not sent; their senders are told.",
         words::things(lane.gauge.depth, "send")
     );
-    let number = (lane.gauge.depth > crate::control::act::TYPED_ABOVE).then_some(lane.gauge.depth);
+    let number = (lane.gauge.depth > crate::control::jobs::TYPED_ABOVE).then_some(lane.gauge.depth);
     html! {
         tr data-id=(session) {
             td data-label="Session" { a class="name" href={ "/ops/sessions/" (session) } { bdi { (label(lane)) } } }

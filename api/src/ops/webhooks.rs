@@ -13,8 +13,8 @@ use serde::Deserialize;
 
 use super::access::Present;
 use super::{Failure, layout, words};
-use crate::control::act::TYPED_ABOVE;
 use crate::control::census::{census, is_down};
+use crate::control::jobs::TYPED_ABOVE;
 use crate::state::App;
 
 /// Endpoints, and deliveries, a page.

@@ -28,10 +28,10 @@ const MOST: usize = 5_000;
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ReplayedMany {
     /// So many.
-    replayed: usize,
+    pub(crate) replayed: usize,
     /// Whether there are more than one request replays: ask again, with `nextSince` where it is
     /// given.
-    more: bool,
+    pub(crate) more: bool,
     /// Where the next request goes on.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_since: Option<Millis>,
@@ -83,13 +83,8 @@ pub(crate) async fn replay(
     Named((id, delivery)): Named<(String, String)>,
 ) -> Result<Json<Delivery>, ApiError> {
     let (of, webhook, _) = found(&app, &caller, &id).await?;
-    must_be_active(&webhook)?;
     let known = one(&app, &of, &delivery).await?;
-    let queued = queue(&app, &of, std::slice::from_ref(&known.id)).await?;
-    if queued.is_none() {
-        return Err(full());
-    }
-    app.webhooks.announce(&of).await?;
+    replay_one(&app, &of, &webhook, &known.id).await?;
     one(&app, &of, &delivery).await.map(Json)
 }
 
@@ -102,40 +97,72 @@ pub(crate) async fn replay_many(
 ) -> Result<Json<ReplayedMany>, ApiError> {
     let (of, webhook, _) = found(&app, &caller, &id).await?;
     let range = read_body(&app, request, input::range).await?;
+    if range.only_dead {
+        let (since, until) = (range.since, range.until);
+        let until = until.unwrap_or(Millis::MAX >> 16);
+        let replayed = replay_dead(&app, &of, &webhook, since.unwrap_or(0), until).await?;
+        return Ok(Json(replayed));
+    }
     must_be_active(&webhook)?;
-    let replayed = if range.only_dead {
-        dead(&app, &of, &range).await?
-    } else {
-        events(&app, &of, &webhook, &range).await?
-    };
+    let replayed = events(&app, &of, &webhook, &range).await?;
     app.webhooks.announce(&of).await?;
     Ok(Json(replayed))
 }
 
-async fn dead(app: &App, of: &WebhookRef, range: &input::Range) -> Result<ReplayedMany, ApiError> {
-    let since = range.since.unwrap_or(0);
-    let until = range.until.unwrap_or(Millis::MAX >> 16);
-    let mut replayed = 0;
-    while replayed < MOST {
+/// Has one delivery made again.
+///
+/// # Errors
+/// 409 where nothing is delivered to the webhook or too much waits for it, 404 where it is gone or has
+/// no such delivery.
+pub(crate) async fn replay_one(
+    app: &App,
+    of: &WebhookRef,
+    webhook: &Webhook,
+    id: &DeliveryId,
+) -> Result<(), ApiError> {
+    must_be_active(webhook)?;
+    if app.webhooks.delivery(of, id).await?.is_none() {
+        return Err(ApiError::not_found("delivery"));
+    }
+    if queue(app, of, std::slice::from_ref(id)).await?.is_none() {
+        return Err(full());
+    }
+    Ok(app.webhooks.announce(of).await?)
+}
+
+/// Has the dead letters of a time made again, as many as one request may.
+///
+/// # Errors
+/// 409 where nothing is delivered to the webhook or too much waits for it, 404 where it is gone.
+pub(crate) async fn replay_dead(
+    app: &App,
+    of: &WebhookRef,
+    webhook: &Webhook,
+    since: Millis,
+    until: Millis,
+) -> Result<ReplayedMany, ApiError> {
+    must_be_active(webhook)?;
+    let mut many = ReplayedMany {
+        replayed: 0,
+        more: true,
+        next_since: None,
+    };
+    while many.replayed < MOST {
         let ids = app.webhooks.dead_between(of, since, until, STEP).await?;
         if ids.is_empty() {
-            return Ok(ReplayedMany {
-                replayed,
-                more: false,
-                next_since: None,
-            });
+            many.more = false;
+            break;
         }
         match queue(app, of, &ids).await? {
-            Some(queued) => replayed += queued,
-            None if replayed == 0 => return Err(full()),
+            // All of them are queued already, and would be found again for ever.
+            Some(0) => break,
+            Some(queued) => many.replayed += queued,
+            None if many.replayed == 0 => return Err(full()),
             None => break,
         }
     }
-    Ok(ReplayedMany {
-        replayed,
-        more: true,
-        next_since: None,
-    })
+    app.webhooks.announce(of).await?;
+    Ok(many)
 }
 
 /// Every event of a time that the webhook wants.

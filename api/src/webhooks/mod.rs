@@ -30,7 +30,9 @@ use crate::request::{Named, Problems, idempotency_key, read_body};
 use crate::router::BASE;
 use crate::state::App;
 
-pub(crate) use deliveries::{delivery, list as deliveries, replay, replay_many};
+pub(crate) use deliveries::{
+    delivery, list as deliveries, replay, replay_dead, replay_many, replay_one,
+};
 pub(crate) use trial::test;
 
 /// A webhook with its secret, which is shown this once.

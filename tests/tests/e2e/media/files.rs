@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use anyhow::{Context, Result, ensure};
+
 /// A picture of so many pixels, as PNG.
 pub(crate) fn png(width: u32, height: u32) -> Vec<u8> {
     let mut out = Vec::new();
@@ -65,29 +67,25 @@ pub(crate) fn pdf() -> Vec<u8> {
         .to_vec()
 }
 
-/// What ffmpeg makes of a test signal; `None` where it is not installed.
-pub(crate) fn by_ffmpeg(arguments: &[&str], extension: &str) -> Option<Vec<u8>> {
-    let folder = tempfile::tempdir().unwrap();
+/// What ffmpeg makes of a test signal.
+///
+/// # Errors
+/// When it is not installed (`.ci/install ffmpeg`) or does not do it.
+pub(crate) fn by_ffmpeg(arguments: &[&str], extension: &str) -> Result<Vec<u8>> {
+    let folder = tempfile::tempdir()?;
     let made = folder.path().join(format!("made.{extension}"));
     let done = Command::new("ffmpeg")
         .args(["-nostdin", "-loglevel", "error", "-y"])
         .args(arguments)
         .arg(&made)
-        .status();
-    match done {
-        Ok(status) => {
-            assert!(status.success(), "ffmpeg {arguments:?}");
-            Some(std::fs::read(made).unwrap())
-        }
-        Err(_) => {
-            eprintln!("ffmpeg is not installed");
-            None
-        }
-    }
+        .status()
+        .context("ffmpeg is missing: .ci/install ffmpeg")?;
+    ensure!(done.success(), "ffmpeg {arguments:?}");
+    Ok(std::fs::read(made)?)
 }
 
 /// Two seconds of film with sound, as phones play it.
-pub(crate) fn film() -> Option<Vec<u8>> {
+pub(crate) fn film() -> Result<Vec<u8>> {
     let picture = "testsrc=duration=2:size=128x72:rate=10";
     by_ffmpeg(
         &[

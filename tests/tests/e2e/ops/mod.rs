@@ -5,6 +5,7 @@ mod acting;
 mod finding;
 mod jobs;
 mod looking;
+mod replaying;
 mod security;
 mod tenants;
 mod waiting;
