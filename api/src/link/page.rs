@@ -55,7 +55,7 @@ mod tests {
         for outside in ["http://", "src=\"", "@import", "url("] {
             assert!(!PAGE.contains(outside), "{outside}");
         }
-        // The one address of somebody else is told to people, and not loaded.
+        // The one address of somebody else is shown to people, and not loaded.
         assert!(!PAGE.contains("href=\"https://"));
         assert_eq!(PAGE.matches("<script>").count(), 1);
         assert_eq!(PAGE.matches("<style>").count(), 1);

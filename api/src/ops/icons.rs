@@ -1,4 +1,4 @@
-//! Signs, drawn: a state is told by its shape as well as by its colour and its word.
+//! Signs, drawn: a state shows by its shape as well as by its colour and its word.
 
 use maud::{Markup, PreEscaped};
 

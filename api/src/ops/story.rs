@@ -1,4 +1,4 @@
-//! One message, told as a story: where it stands and why it waits, then each step and how long it took.
+//! One message as a story: where it stands and why it waits, then each step and how long it took.
 
 use std::sync::Arc;
 
@@ -161,7 +161,7 @@ fn timeline(entry: &OutboxEntry, waiting: Option<&WaitingFor>, now: Millis) -> M
                 @let (class, sign) = words::sign_of(step.status);
                 li {
                     span class={ "mark state " (class) } { (icon(sign)) }
-                    div class="what" { b { (told(step.status, index)) } }
+                    div class="what" { b { (sentence_of(step.status, index)) } }
                     div class="when" { (words::moment(step.timestamp)) }
                     @if index > 0 { (bar(took, whole, &format!("{} after the step before", words::span(took)))) }
                 }
@@ -193,7 +193,7 @@ fn bar(took: Millis, whole: Millis, text: &str) -> Markup {
     }
 }
 
-fn told(status: SendStatus, index: usize) -> &'static str {
+fn sentence_of(status: SendStatus, index: usize) -> &'static str {
     match status {
         SendStatus::Scheduled => "Accepted, for a later time",
         SendStatus::Queued if index == 0 => "Accepted",

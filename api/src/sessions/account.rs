@@ -49,7 +49,7 @@ pub(crate) async fn presence(
     Ok((status, Json(session)))
 }
 
-/// `POST /sessions/{session}/presence:subscribe {to}`: their presence is told as `presence.update`.
+/// `POST /sessions/{session}/presence:subscribe {to}`: their presence is emitted as `presence.update`.
 pub(crate) async fn follow(
     State(app): Shared,
     Extension(caller): By,
@@ -182,7 +182,7 @@ async fn command_of<T: DeserializeOwned>(
         .map_err(|error| ApiError::new(Code::Internal, "internal error").caused_by(error))
 }
 
-/// What a caller is told of a worker's refusal.
+/// The answer to a caller whose command a worker refused.
 pub(crate) fn refusal(unanswered: Unanswered) -> ApiError {
     match unanswered {
         Unanswered::Failed(error) => error,

@@ -75,7 +75,7 @@ pub(crate) async fn take(
     request: Request,
 ) -> Result<StatusCode, ApiError> {
     let asked = asked(app, of, record).await;
-    // What is wrong with the body is told before that nothing was asked for.
+    // What is wrong with the body is answered before that nothing was asked for.
     let challenge = asked.as_ref().ok().and_then(|asked| {
         let options: Value = serde_json::from_str(&asked.options).ok()?;
         options["challenge"].as_str().map(str::to_owned)

@@ -89,7 +89,7 @@ async fn a_revocation_that_was_not_heard_counts_all_the_same() {
     assert_eq!(ask().await.status, 401);
 }
 
-/// Redis answers and takes no writes: whoever sends is told why, and no load balancer sends anybody.
+/// Redis answers and takes no writes: whoever sends is answered why, and no load balancer sends anybody.
 #[tokio::test]
 async fn a_redis_that_takes_no_writes_is_not_ready_and_says_why() {
     let world = World::start().await;

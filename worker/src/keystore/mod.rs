@@ -19,7 +19,7 @@
 //! the same when written twice. Writes that are asked for at the same time share a step (see
 //! `commit.rs`).
 //! Besides the epoch a write carries a *term*, which tells a write of a broken connection that
-//! arrives late from its successor (see `term.rs`).
+//! arrives late from its successor (see `write_generation.rs`).
 //!
 //! An answered write is as durable as Redis is told to be (`appendfsync`), which is what
 //! whatsapp-rust asks for: it publishes no ciphertext before the flush that covers it came back

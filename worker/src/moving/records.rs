@@ -1,8 +1,12 @@
 //! Keys and addresses in the forms of whatsapp-rust.
 
 use wacore::libsignal::protocol::{KeyPair, PrivateKey, PublicKey};
+use wacore::store::Device;
 use wacore::types::jid::JidExt;
 use wacore_binary::{Jid, Server};
+
+use super::MovingError;
+use super::sqlite::Row;
 
 /// A public key of 32 bytes, or of 33 with its type in front.
 pub(super) fn public_key(bytes: &[u8]) -> Option<PublicKey> {
@@ -72,6 +76,27 @@ pub(super) fn parse_address(address: &str) -> Option<Jid> {
         },
         _ => jid,
     })
+}
+
+/// Reads the keys of a device from the columns 3 to 8 that both programs list alike, and checks that they
+/// belong together. `pair` reads a pair in the form of the one program.
+pub(super) fn own_keys(
+    row: &Row<'_>,
+    device: &mut Device,
+    pair: impl Fn(usize) -> Result<KeyPair, MovingError>,
+) -> Result<(), MovingError> {
+    device.noise_key = pair(3)?;
+    device.identity_key = pair(4)?;
+    device.signed_pre_key = pair(5)?;
+    device.signed_pre_key_id = row.number(6)?;
+    device.signed_pre_key_signature = row.array::<64>(7)?;
+    let message = device.signed_pre_key.public_key.serialize();
+    let own = &device.identity_key.public_key;
+    if !own.verify_signature(&message, &device.signed_pre_key_signature) {
+        return Err(row.error(7, "is not made by identity_key"));
+    }
+    device.adv_secret_key = row.array::<32>(8)?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -110,17 +110,7 @@ fn device(row: &Row<'_>) -> Result<Device, MovingError> {
             .map(i32::to_ne_bytes)
             .or_else(|_| row.number::<u32>(2).map(u32::to_ne_bytes))?,
     );
-    device.noise_key = pair(3)?;
-    device.identity_key = pair(4)?;
-    device.signed_pre_key = pair(5)?;
-    device.signed_pre_key_id = row.number(6)?;
-    device.signed_pre_key_signature = row.array::<64>(7)?;
-    let message = device.signed_pre_key.public_key.serialize();
-    let own = &device.identity_key.public_key;
-    if !own.verify_signature(&message, &device.signed_pre_key_signature) {
-        return Err(row.error(7, "is not made by identity_key"));
-    }
-    device.adv_secret_key = row.array::<32>(8)?;
+    records::own_keys(row, &mut device, pair)?;
     if let Some(account) = row.optional_bytes(9)? {
         let account = account_serde::from_bytes(&account);
         device.account = Some(Arc::new(account.map_err(|error| row.error(9, error))?));

@@ -95,17 +95,7 @@ fn device(row: &Row<'_>) -> Result<Device, MovingError> {
         device.lid = Some(jid_at(row, 1, &lid)?);
     }
     device.registration_id = row.number(2)?;
-    device.noise_key = pair(3)?;
-    device.identity_key = pair(4)?;
-    device.signed_pre_key = pair(5)?;
-    device.signed_pre_key_id = row.number(6)?;
-    device.signed_pre_key_signature = row.array::<64>(7)?;
-    let message = device.signed_pre_key.public_key.serialize();
-    let own = &device.identity_key.public_key;
-    if !own.verify_signature(&message, &device.signed_pre_key_signature) {
-        return Err(row.error(7, "is not made by identity_key"));
-    }
-    device.adv_secret_key = row.array::<32>(8)?;
+    records::own_keys(row, &mut device, pair)?;
     device.account = Some(Arc::new(wa::ADVSignedDeviceIdentity {
         details: Some(row.bytes(9)?),
         account_signature: Some(row.array::<64>(10)?.to_vec()),
