@@ -62,7 +62,9 @@ impl Remainder {
         let reusable = match self.take() {
             Progress::Read => true,
             Progress::Left(body) => match body.size_hint().exact() {
-                Some(rest) if rest <= LITTLE => is_read(timeout(PATIENCE, body.collect()).await),
+                Some(rest) if rest <= LITTLE => {
+                    timeout(PATIENCE, discarded(body)).await.unwrap_or(false)
+                }
                 _ => false,
             },
             Progress::Reading => response.status() == StatusCode::SWITCHING_PROTOCOLS,
@@ -74,8 +76,14 @@ impl Remainder {
     }
 }
 
-fn is_read<T, E, L>(collected: Result<Result<T, E>, L>) -> bool {
-    matches!(collected, Ok(Ok(_)))
+/// Reads a body and keeps nothing of it; whether its end was reached.
+async fn discarded(mut body: Incoming) -> bool {
+    while let Some(frame) = body.frame().await {
+        if frame.is_err() {
+            return false;
+        }
+    }
+    true
 }
 
 struct Followed {

@@ -72,6 +72,7 @@ pub mod signal;
 mod state;
 pub mod transport;
 mod undecrypted;
+mod unwritten;
 pub mod upload;
 pub mod version;
 mod visibility;
