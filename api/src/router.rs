@@ -125,7 +125,7 @@ fn routes(app: Arc<App>) -> Routes {
         .open(POST, "/link/{token}/pairing-code", link::code,           link::docs::code)
         .open(POST, "/link/{token}/passkey",      link::answer_passkey, link::docs::answer_passkey)
         // Without a key: the address is signed.
-        .open(GET,  "/media/{token}",             media::linked,         media::docs::linked)
+        .open(GET,  "/media/{mediaToken}",        media::linked,         media::docs::linked)
         // Without a token.
         .open(GET, "/healthz",             health::live,      health::docs::live)
         .open(GET, "/readyz",              health::ready,     health::docs::ready)

@@ -57,7 +57,7 @@ pub(crate) async fn download(
     serve_file_of(&app, place, &request_id, request.headers()).await
 }
 
-/// `GET /media/{token}`: the same, for whoever has a signed address.
+/// `GET /media/{mediaToken}`: the same, for whoever has a signed address.
 pub(crate) async fn linked(
     State(app): State<Arc<App>>,
     Extension(request_id): Extension<RequestId>,

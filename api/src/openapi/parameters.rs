@@ -48,6 +48,10 @@ fn described(name: &str, generator: &mut SchemaGenerator) -> Option<(Value, &'st
             json!({"type": "string", "pattern": "^[0-9a-f]{48}$"}),
             "A one-time token of a link page.",
         ),
+        "mediaToken" => (
+            json!({"type": "string", "pattern": "^[A-Za-z0-9_-]+$"}),
+            "The last part of a signed address, as an event has it.",
+        ),
         _ => return None,
     })
 }
