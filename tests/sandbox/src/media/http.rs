@@ -82,6 +82,7 @@ async fn upload(
     if asked.resume.is_some() {
         return Ok(axum::Json(progress(&world, &token, &headers)).into_response());
     }
+    cdn.count(|counts| counts.begun += 1);
     let fault = cdn.strike(host(&headers), Direction::Upload);
     suffer(fault.as_ref()).await?;
     let cut_after = fault.and_then(|fault| fault.cut_after);

@@ -52,6 +52,8 @@ struct Reference {
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Counts {
+    /// Uploads that were begun.
+    pub(crate) begun: u64,
     /// Uploads that came to their end.
     pub(crate) uploads: u64,
     /// Of these, those that went on where an earlier one had broken off.

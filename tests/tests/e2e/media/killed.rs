@@ -125,14 +125,19 @@ async fn redis_while_a_file_is_uploaded() -> Result<()> {
             world.sandbox().cdn_fault(slow).await?;
             let send = document(&peer.jid, &file);
             let (outbox, id) = accepted(&world.api(0), &session.id, send).await?;
-            eventually("it is under way", async || {
-                let entry = world.api(0).outbox(&session.id, &outbox).await?;
-                Ok((entry["status"] == "sending").then_some(()))
+            eventually("the upload has begun", async || {
+                let begun = world.sandbox().cdn_count("begun").await?;
+                Ok((begun > 0).then_some(()))
             })
             .await?;
             world.redis.kill9().await?;
             uploads(world, 1).await?;
             world.redis.restart().await?;
+            let api = world.api(0);
+            eventually("the API has Redis again", async || {
+                Ok(api.is_ready().await.then_some(()))
+            })
+            .await?;
             arrives(world, &session.id, (&outbox, &id), &peer, &file).await
         })
         .await
