@@ -149,6 +149,9 @@ impl Writing {
                 }
                 Ok((file, name))
             }
+            // Redis may have registered it, or may do so when what was sent arrives: nothing is removed
+            // that might be somebody's file. If it did not, the sweep finds the object.
+            Err(error @ MediaError::Redis(_)) => Err(error),
             Err(error) => {
                 self.abandon().await;
                 Err(error)

@@ -1,6 +1,7 @@
 //! The store of files against a real Redis and a folder.
 
 mod s3;
+mod unanswered;
 
 use std::path::Path;
 

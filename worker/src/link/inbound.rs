@@ -129,6 +129,9 @@ impl InboundDurabilityHook for CommitHook {
         client: Arc<Client>,
         batch: &[LibraryMessage],
     ) -> Result<(), anyhow::Error> {
+        if self.core.gap.load(Ordering::Acquire) {
+            anyhow::bail!("messages before these are not committed: all of them come again");
+        }
         let messages = read(&client, batch).await;
         let committed = if messages.is_empty() {
             Ok(())
@@ -145,6 +148,7 @@ impl InboundDurabilityHook for CommitHook {
             Err(error) => {
                 tracing::warn!(%error, ids = ?ids(&messages), "inbound messages wait to be sent again");
                 // WhatsApp sends again what it has no ack for, but only on a new connection.
+                self.core.gap.store(true, Ordering::Release);
                 self.core.uncommitted.notify_one();
             }
         }

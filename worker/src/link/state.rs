@@ -50,6 +50,8 @@ pub(super) struct Core {
     pub(super) dead: Notify,
     /// Inbound messages wait for a sink that failed; a fresh connection brings them again.
     pub(super) uncommitted: Notify,
+    /// Set from then until the fresh connection: what came behind them must not be committed first.
+    pub(super) gap: AtomicBool,
     /// Something was decrypted since the ratchets were last written.
     pub(super) ratchets_stepped: AtomicBool,
     pub(super) closing: CancellationToken,
@@ -100,6 +102,7 @@ impl Core {
             failed_dials: AtomicU32::new(0),
             dead: Notify::new(),
             uncommitted: Notify::new(),
+            gap: AtomicBool::new(false),
             closing: CancellationToken::new(),
             visibility: Visibility::default(),
             directory: Directory::default(),
@@ -218,6 +221,8 @@ impl DialObserver for Core {
     fn dialing(&self) {
         // Nothing can be written to the connection before this one any more.
         self.arrivals.clear();
+        // What was not committed on it comes again on the next one, in its order.
+        self.gap.store(false, Ordering::Release);
         // The library tells of a lost connection only where it did not expect it.
         if self.lost() {
             self.tell(Fact::Disconnected {

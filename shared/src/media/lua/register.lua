@@ -12,9 +12,6 @@ local now = redis.call('TIME')
 now = tonumber(now[1]) * 1000 + math.floor(tonumber(now[2]) / 1000)
 local object, sha = ARGV[1], ARGV[2]
 local till = now + tonumber(ARGV[6])
-local alive = redis.call('ZSCORE', K.media_objects(), object)
-if not alive or tonumber(alive) <= now then return { 'late' } end
-local had = tonumber(redis.call('HGET', K.media_reserved(), object) or 0)
 
 local function name_it()
   redis.call('ZADD', K.media_needed(), 'GT', string.format('%.0f', till), sha)
@@ -26,6 +23,12 @@ local function name_it()
 end
 
 local known = redis.call('GET', K.media_file(sha))
+-- Asked once more: the answer is the first one.
+if known and cjson.decode(known).object == object then
+  name_it()
+  return { 'stored', string.format('%.0f', now), string.format('%.0f', till) }
+end
+local had = tonumber(redis.call('HGET', K.media_reserved(), object) or 0)
 if known then
   name_it()
   -- What it took is given back; the object stays listed until it is removed.
@@ -34,6 +37,8 @@ if known then
   redis.call('ZADD', K.media_objects(), 0, object)
   return { 'known', string.format('%.0f', now), string.format('%.0f', till), known }
 end
+local alive = redis.call('ZSCORE', K.media_objects(), object)
+if not alive or tonumber(alive) <= now then return { 'late' } end
 local used = tonumber(redis.call('GET', K.media_used()) or 0)
 if used - had + tonumber(ARGV[3]) > tonumber(ARGV[5]) then
   return { 'full', string.format('%.0f', used) }

@@ -59,6 +59,24 @@ async fn what_could_not_be_committed_is_not_acknowledged_and_comes_again() {
     assert_eq!(messages[0].payload.text.as_deref(), Some("hi"));
 }
 
+/// What comes behind a message that was not committed is not committed before it.
+#[tokio::test]
+async fn nothing_overtakes_what_could_not_be_committed() {
+    let world = World::start().await;
+    let linked = world.paired().await;
+    linked.sink.fail(1);
+    // The others are on the same connection when the first one fails.
+    linked.sink.hold(true);
+    let mut said = Vec::new();
+    for number in 0..4 {
+        said.push(world.say(BOB, OWN, &format!("{number}")).await);
+    }
+    linked.sink.hold(false);
+    let messages = linked.sink.until(|kept| kept.len() >= said.len()).await;
+    let ids: Vec<_> = messages.iter().map(|message| &message.id).collect();
+    assert_eq!(ids, said.iter().collect::<Vec<_>>());
+}
+
 #[tokio::test]
 async fn what_came_while_we_were_away_is_told_in_order() {
     let world = World::start().await;

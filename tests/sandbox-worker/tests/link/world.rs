@@ -276,6 +276,8 @@ pub(crate) fn content(content: Content) -> ClaimedSend {
 pub(crate) struct Sink {
     kept: Mutex<Kept>,
     count: watch::Sender<usize>,
+    /// While it is set, what is given waits.
+    held: watch::Sender<bool>,
 }
 
 #[derive(Default)]
@@ -290,6 +292,7 @@ impl Default for Sink {
         Self {
             kept: Mutex::default(),
             count: watch::Sender::new(0),
+            held: watch::Sender::new(false),
         }
     }
 }
@@ -297,6 +300,11 @@ impl Default for Sink {
 impl Sink {
     pub(crate) fn fail(&self, times: usize) {
         self.kept.lock().unwrap().failures = times;
+    }
+
+    /// Lets what is given wait, or go on.
+    pub(crate) fn hold(&self, held: bool) {
+        self.held.send_replace(held);
     }
 
     pub(crate) fn messages(&self) -> Vec<InboundMessage> {
@@ -330,6 +338,8 @@ impl Sink {
 #[async_trait]
 impl InboundSink for Sink {
     async fn commit(&self, batch: &[InboundMessage]) -> Result<(), InboundRefused> {
+        let mut held = self.held.subscribe();
+        let _ = held.wait_for(|held| !held).await;
         let mut kept = self.kept.lock().unwrap();
         kept.calls += 1;
         let refused = kept.failures > 0;
